@@ -1,0 +1,1 @@
+"""Benchmark circuit-analysis methods; the public surface is `bench.api`."""

@@ -1,0 +1,113 @@
+"""Run a method and check what it returned."""
+
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench.errors import AttributionError, MethodFailedError
+from bench.methods.discovery import FoundMethod
+from bench.methods.protocol import TaskContext
+from bench.profiles.attribution import LayerAttribution, check_shape
+
+MEAN_TOLERANCE = 1e-4
+"""How far values may lie from the mean of per_prompt, relative to the largest value."""
+
+
+def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, float]:
+    """Run a method on a task.
+
+    Returns:
+        The checked attribution and the wall time in seconds.
+
+    Raises:
+        MethodFailedError: The method raised, or its answer cannot be used.
+    """
+    started = time.perf_counter()
+    try:
+        returned = found.method(ctx)
+    except Exception as error:
+        raise MethodFailedError(
+            f"The method '{found.method.name}' ({found.source}) raised "
+            f"{type(error).__name__}: {error}{_where(error, found.source)}"
+        ) from error
+    if ctx.device.type == "cuda":
+        torch.cuda.synchronize(ctx.device)
+    wall = time.perf_counter() - started
+    return check_answer(returned, found, n_sections=ctx.n_sections), wall
+
+
+def _where(error: Exception, source: str) -> str:
+    """Name the deepest line of the method's own file in a traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).name == source]
+    return f" (line {own[-1].lineno} of {source})" if own else ""
+
+
+def check_answer(
+    returned: object, found: FoundMethod, *, n_sections: int
+) -> LayerAttribution:
+    """Turn what a method returned into an attribution of float64 arrays.
+
+    Raises:
+        MethodFailedError: It is no attribution, has the wrong shape, is not finite, or
+            its values are not the mean of its per-prompt values.
+    """
+    who = f"The method '{found.method.name}' ({found.source})"
+    if not isinstance(returned, LayerAttribution):
+        raise MethodFailedError(
+            f"{who} returned {type(returned).__name__}; expected LayerAttribution. End "
+            "with ctx.answer(per_prompt) for a tensor of shape [prompts, sections], or "
+            "with LayerAttribution(values=...) for one number a section."
+        )
+    try:
+        attribution = LayerAttribution(
+            values=_to_array(returned.values, "values"),
+            per_prompt=None
+            if returned.per_prompt is None
+            else _to_array(returned.per_prompt, "per_prompt"),
+        )
+        check_shape(attribution, n_sections=n_sections)
+        _check_numbers(attribution)
+    except AttributionError as error:
+        raise MethodFailedError(f"{who} returned something unusable. {error}") from None
+    return attribution
+
+
+def _to_array(value: object, name: str) -> np.ndarray:
+    """Accept arrays, lists, and tensors on any device that can be read."""
+    try:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu().double().numpy()
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        place = (
+            f" on device '{value.device}'" if isinstance(value, torch.Tensor) else ""
+        )
+        raise AttributionError(
+            f"{name} is a {type(value).__name__}{place} and cannot be read as numbers "
+            f"({str(error).splitlines()[0]}). Return a numpy array or a CPU tensor."
+        ) from None
+
+
+def _check_numbers(attribution: LayerAttribution) -> None:
+    values, per_prompt = attribution.values, attribution.per_prompt
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise AttributionError(
+            f"values has {len(bad)} entries that are not finite, the first at section "
+            f"{bad[0]} ({values[bad[0]]}). Every section needs a finite number."
+        )
+    if per_prompt is None:
+        return
+    if not np.isfinite(per_prompt).all():
+        raise AttributionError("per_prompt has entries that are not finite.")
+    distance = np.abs(per_prompt.mean(axis=0) - values).max()
+    if distance > MEAN_TOLERANCE * np.abs(values).max():
+        raise AttributionError(
+            f"values differ from the mean of per_prompt by up to {distance:.3g}. They "
+            "must agree; leave per_prompt out if the attribution is not a mean over "
+            "prompts."
+        )

@@ -1,0 +1,124 @@
+"""Find a method by what the user calls it: a file, a module, a plugin, a built-in."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from bench.errors import MethodError, UnknownNameError
+from bench.methods.catalogue import built_in
+from bench.methods.protocol import Method
+from bench.tasks.digest import sha256_of_file
+
+GROUP = "bench.methods"
+"""Entry point group of installed methods."""
+
+Origin = Literal["file", "module", "entry-point", "built-in"]
+
+
+@dataclass(frozen=True)
+class FoundMethod:
+    """A method, where it came from, and the digest of its source file."""
+
+    method: Method
+    origin: Origin
+    source: str
+    """File name or module, never a path of this machine."""
+    source_sha256: str
+
+
+def find_method(name: str) -> FoundMethod:
+    """Resolve ``path.py[:attribute]``, ``module:attribute``, an entry point, a built-in.
+
+    Raises:
+        MethodError: The file or module cannot be loaded or holds no method.
+        UnknownNameError: No method has this name.
+    """
+    place, _, attribute = name.partition(":")
+    if place.endswith(".py"):
+        return _from_file(Path(place), attribute)
+    if attribute:
+        return _from_module(place, attribute, origin="module")
+    plugins = _plugins()
+    if name in plugins:
+        plugin = plugins[name]
+        return _from_module(plugin.module, plugin.attr, origin="entry-point")
+    known = built_in()
+    if name in known:
+        module, _, attribute = known[name].place.partition(":")
+        return _from_module(module, attribute, origin="built-in")
+    raise UnknownNameError(
+        "method",
+        name,
+        {*known, *plugins},
+        advice=f" For a method of your own give its file, as in {name}.py.",
+    )
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {plugin.name: plugin for plugin in entry_points(group=GROUP)}
+
+
+def _from_file(path: Path, attribute: str) -> FoundMethod:
+    if not path.is_file():
+        raise MethodError(
+            f"There is no method file '{path}'. Write one with: bench init {path.stem}"
+        )
+    spec = importlib.util.spec_from_file_location(f"bench_user_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise MethodError(f"'{path}' is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise MethodError(
+            f"'{path}' raised {type(error).__name__} while it was loaded: {error}"
+        ) from error
+    found = _pick(module, attribute, where=str(path))
+    return FoundMethod(found, "file", path.name, sha256_of_file(path))
+
+
+def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise MethodError(
+            f"The module '{name}' cannot be imported: {error}. Is its package installed?"
+        ) from error
+    found = _pick(module, attribute, where=name)
+    source = inspect.getsourcefile(module)
+    if source is None:
+        raise MethodError(
+            f"The module '{name}' has no source file to take a digest of."
+        )
+    return FoundMethod(
+        found, origin, f"{name}:{attribute}", sha256_of_file(Path(source))
+    )
+
+
+def _pick(module: ModuleType, attribute: str, *, where: str) -> Method:
+    """Take the named method of a module, or its only one."""
+    methods = {k: v for k, v in vars(module).items() if isinstance(v, Method)}
+    if attribute:
+        for key, candidate in methods.items():
+            if attribute in (key, candidate.name):
+                return candidate
+        raise UnknownNameError(f"method in '{where}'", attribute, methods)
+    if len(methods) != 1:
+        raise MethodError(
+            f"'{where}' holds {len(methods)} methods"
+            + (f" ({', '.join(sorted(methods))})" if methods else "")
+            + ("; say which, as in " if methods else "; expected one. Declare it with ")
+            + (
+                f"{where}:{min(methods)}"
+                if methods
+                else "@method('name', kind='write')."
+            )
+        )
+    return next(iter(methods.values()))

@@ -1,0 +1,33 @@
+"""What has to be known of an architecture: where its sections are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+FrozenNorm = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""(norm, residual, parts) -> parts through the norm with the residual's statistic."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Places of a transformer's parts, as attribute paths.
+
+    The two writes of a block must add up to what the block adds to the residual
+    stream; the contract tests check it on a random model of every architecture.
+    """
+
+    model_type: str
+    """``model_type`` of the transformers configuration."""
+    blocks: str
+    """The list of blocks, from the model."""
+    attention_write: str
+    """The module whose output the attention sublayer adds, from a block."""
+    mlp_write: str
+    """The module whose output the MLP sublayer adds, from a block."""
+    final_norm: str
+    """The norm before the unembedding, from the model."""
+    unembedding: str
+    """The linear map to logits, from the model."""
+    frozen_norm: FrozenNorm
+    """The final norm as a linear map."""

@@ -1,0 +1,95 @@
+"""The behaviour: predict the token that followed last time.
+
+Shapes: P prompts, T positions, K probes of a prompt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from bench.tasks.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class PromptBatch:
+    """Prompts as tensors on one device."""
+
+    clean: Int[Tensor, "P T"]
+    """Repeated prompts."""
+    corrupt: Int[Tensor, "P T"]
+    """The same second halves after fresh first halves."""
+    control: Int[Tensor, "P T"]
+    """The same first halves before fresh second halves."""
+    sources: Int[Tensor, "P K"]
+    """Positions of the sources."""
+    sites: Int[Tensor, "P K"]
+    """Copy sites: positions that must predict the sources' tokens."""
+
+    @property
+    def targets(self) -> Int[Tensor, "P K"]:
+        """The tokens that the copy sites must predict."""
+        return self.clean.gather(1, self.sources)
+
+    @property
+    def site_mask(self) -> Float[Tensor, "P T 1"]:
+        """1 at the copy sites, 0 elsewhere."""
+        mask = torch.zeros(self.clean.shape, device=self.clean.device)
+        return mask.scatter(1, self.sites, 1.0)[..., None]
+
+    def __len__(self) -> int:
+        """Return the number of prompts."""
+        return len(self.clean)
+
+
+def to_batch(prompts: Sequence[Prompt], *, device: torch.device | str) -> PromptBatch:
+    """Put prompts of equal length on a device."""
+
+    def tensor(rows: list[tuple[int, ...]]) -> Tensor:
+        return torch.tensor(rows, device=device)
+
+    return PromptBatch(
+        clean=tensor([p.input_ids for p in prompts]),
+        corrupt=tensor([p.corrupt_ids for p in prompts]),
+        control=tensor([p.control_ids for p in prompts]),
+        sources=tensor([tuple(probe.source for probe in p.probes) for p in prompts]),
+        sites=tensor([tuple(probe.site for probe in p.probes) for p in prompts]),
+    )
+
+
+def centred_logit(
+    logits: Float[Tensor, "P T vocab"], batch: PromptBatch
+) -> Float[Tensor, " P"]:
+    """Measure the behaviour: correct token's logit minus the mean logit.
+
+    Returns:
+        For each prompt the mean over its copy sites, in nats. Differentiable.
+    """
+    rows = torch.arange(len(batch), device=logits.device)[:, None]
+    at_sites = logits[rows, batch.sites]
+    correct = at_sites.gather(2, batch.targets[..., None]).squeeze(2)
+    return (correct - at_sites.mean(dim=2)).mean(dim=1)
+
+
+def half_losses(
+    logits: Float[Tensor, "P T vocab"], batch: PromptBatch
+) -> tuple[Float[Tensor, " P"], Float[Tensor, " P"]]:
+    """Measure the loss on the sources' tokens at their first and second occurrence.
+
+    Returns:
+        Mean cross-entropy for each prompt in nats: at the position before the source,
+        where nothing tells the token, and at the copy site.
+    """
+    rows = torch.arange(len(batch), device=logits.device)[:, None]
+
+    def loss(positions: Tensor) -> Tensor:
+        picked = logits[rows, positions].flatten(0, 1)
+        losses = functional.cross_entropy(
+            picked, batch.targets.flatten(), reduction="none"
+        )
+        return losses.reshape(batch.targets.shape).mean(dim=1)
+
+    return loss(batch.sources - 1), loss(batch.sites)

@@ -1,0 +1,114 @@
+"""Load subject models, from the repository, a folder or the hub."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from bench.errors import FileFormatError, UserError
+from bench.models.architectures.registry import find_architecture
+from bench.models.subject import SubjectModel
+from bench.tasks.spec import Task
+
+# forward-mode derivatives and attention patterns need eager attention
+ATTENTION = "eager"
+
+
+def load_model(task: Task, *, device: str) -> SubjectModel:
+    """Load the model of a task, after checking its files' digests.
+
+    Raises:
+        DigestError: The model's files are missing or altered.
+        FileFormatError: The weights do not fit the configuration.
+        UserError: The architecture or the device is unknown, or a hub model cannot be
+            had.
+    """
+    check_device(device)
+    task.verify_model()
+    source = task.spec.model
+    architecture = find_architecture(source.architecture)
+    folder = task.local_model_folder
+    if folder is None:
+        module = _from_hub(str(source.hub), revision=str(source.revision))
+    else:
+        module = _from_folder(folder)
+    model = SubjectModel(_prepared(module, device), architecture)
+    if len(model.blocks) != source.blocks:
+        raise FileFormatError(
+            f"The model of '{task.id}' has {len(model.blocks)} blocks; its task file "
+            f"says {source.blocks}. Correct [model] blocks."
+        )
+    return model
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        UserError: torch does not know the device or cannot use it.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"The device '{device}' cannot be used: {reason} Try --device cpu."
+        ) from None
+
+
+def _from_folder(folder: Path) -> PreTrainedModel:
+    try:
+        return _loaded(str(folder), local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise FileFormatError(
+            f"The model in '{folder}' cannot be loaded: {error}"
+        ) from None
+
+
+def _from_hub(name: str, *, revision: str) -> PreTrainedModel:
+    for cached in (True, False):  # without a network, asking the hub takes 20 s to fail
+        try:
+            return _loaded(name, revision=revision, local_files_only=cached)
+        except OSError as error:
+            reason = str(error).splitlines()[0]
+    raise UserError(
+        f"The hub model '{name}' at revision {revision[:12]} is neither cached nor "
+        f"could it be fetched: {reason}"
+    )
+
+
+def _loaded(name: str, **options: object) -> PreTrainedModel:
+    """Load weights from safetensors alone, and refuse a partial fit."""
+    module, info = AutoModelForCausalLM.from_pretrained(
+        name,
+        dtype=torch.float32,
+        use_safetensors=True,  # never a pickle
+        attn_implementation=ATTENTION,
+        output_loading_info=True,
+        **options,
+    )
+    wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys")}
+    if any(wrong.values()) or info["mismatched_keys"]:
+        shown = "; ".join(f"{k}: {', '.join(v[:3])}" for k, v in wrong.items() if v)
+        raise FileFormatError(
+            f"The weights of '{name}' do not fit its configuration ({shown})."
+        )
+    return module
+
+
+def _prepared(module: PreTrainedModel, device: str) -> PreTrainedModel:
+    module.eval()
+    module.requires_grad_(False)
+    return module.to(torch.device(device))  # pyright: ignore[reportArgumentType]
+
+
+def untrained_like(model: SubjectModel, *, seed: int) -> SubjectModel:
+    """Build a freshly initialised model of the same shape: a null to compare with."""
+    config = AutoConfig.for_model(**model.module.config.to_dict())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = AutoModelForCausalLM.from_config(
+            config, attn_implementation=ATTENTION, dtype=model.dtype
+        )
+    prepared = _prepared(module, str(model.device))
+    return SubjectModel(prepared, model.architecture)

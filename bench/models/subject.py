@@ -1,0 +1,88 @@
+"""Subject models: a transformers module together with where its sections are."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from bench.models.architectures.architecture import Architecture
+from bench.profiles.sections import section_names
+
+
+@dataclass(frozen=True)
+class SubjectModel:
+    """The model under study, in evaluation mode, with frozen weights."""
+
+    module: PreTrainedModel
+    architecture: Architecture
+
+    @cached_property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The transformer blocks in order of depth."""
+        found = self.module.get_submodule(self.architecture.blocks)
+        return tuple(cast(nn.ModuleList, found))
+
+    @cached_property
+    def section_modules(self) -> tuple[nn.Module, ...]:
+        """The modules whose outputs are the sections' writes, in order of depth."""
+        places = (self.architecture.attention_write, self.architecture.mlp_write)
+        return tuple(
+            block.get_submodule(place) for block in self.blocks for place in places
+        )
+
+    @property
+    def final_norm(self) -> nn.Module:
+        """The norm between the last residual point and the unembedding."""
+        return self.module.get_submodule(self.architecture.final_norm)
+
+    @property
+    def unembedding(self) -> Float[Tensor, "vocab d"]:
+        """The unembedding matrix."""
+        module = self.module.get_submodule(self.architecture.unembedding)
+        return cast(nn.Linear, module).weight
+
+    @property
+    def n_sections(self) -> int:
+        """Number of sections, two a block."""
+        return len(self.section_modules)
+
+    @property
+    def section_names(self) -> tuple[str, ...]:
+        """Names of the sections in order of depth."""
+        return section_names(len(self.blocks))
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return self.module.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the weights."""
+        return self.module.dtype
+
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        """Return what enters block 0: residual point 0."""
+        caught: list[Tensor] = []
+
+        def catch(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            caught.append(arguments[0])
+            raise _Caught
+
+        handle = self.blocks[0].register_forward_pre_hook(catch)
+        try:
+            with torch.no_grad():
+                self.module.base_model(input_ids=ids, use_cache=False)
+        except _Caught:
+            pass
+        finally:
+            handle.remove()
+        return caught[0]
+
+
+class _Caught(Exception):  # noqa: N818  (control flow, never seen by a caller)
+    """Ends a forward pass once the embeddings are known."""

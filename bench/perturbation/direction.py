@@ -1,0 +1,76 @@
+"""Directions of perturbation: from a token's embedding towards another token's.
+
+Shapes: P prompts, J sources of a prompt, T positions, d width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from bench.models.subject import SubjectModel
+from bench.tasks.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class Directions:
+    """What to perturb in each prompt, and where to."""
+
+    positions: Int[Tensor, "P J"]
+    """Perturbed positions, ascending."""
+    other_tokens: Int[Tensor, "P J"]
+    """The token whose embedding the perturbation points to; never the source's own."""
+
+
+def perturbed_positions(prompt: Prompt) -> tuple[int, ...]:
+    """List the positions that a prompt's probes and controls perturb."""
+    sources = {probe.source for probe in prompt.probes}
+    sources |= {source for probe in prompt.probes for source, _ in probe.controls}
+    return tuple(sorted(sources))
+
+
+def draw_directions(
+    prompts: Sequence[Prompt], *, seed: int, device: torch.device
+) -> Directions:
+    """Draw another token for every source, uniform over the prompts' source tokens."""
+    rng = np.random.default_rng(seed)
+    positions = [perturbed_positions(prompt) for prompt in prompts]
+    pool = np.unique(
+        [p.input_ids[j] for p, row in zip(prompts, positions, strict=True) for j in row]
+    )
+    others: list[list[int]] = []
+    for prompt, row in zip(prompts, positions, strict=True):
+        own = np.searchsorted(pool, [prompt.input_ids[j] for j in row])
+        # a step of 1 .. n-1 around the pool never lands on the source's own token
+        steps = rng.integers(1, len(pool), size=len(row))
+        others.append(pool[(own + steps) % len(pool)].tolist())
+    return Directions(
+        positions=torch.tensor(positions, device=device),
+        other_tokens=torch.tensor(others, device=device),
+    )
+
+
+def perturbation_tangents(
+    model: SubjectModel,
+    ids: Int[Tensor, "P T"],
+    embeddings: Float[Tensor, "P T d"],
+    directions: Directions,
+) -> Float[Tensor, "P J T d"]:
+    """Return ``|x_0,j| u`` at each source j and zero elsewhere.
+
+    u is the unit vector from the source token's embedding to the other token's, both as
+    they enter block 0 at position j.
+    """
+    n_prompts, n_sources = directions.positions.shape
+    swapped = ids[:, None].repeat(1, n_sources, 1)
+    column = directions.positions[..., None]
+    swapped.scatter_(2, column, directions.other_tokens[..., None])
+    others = model.embed(swapped.flatten(0, 1)).unflatten(0, (n_prompts, n_sources))
+    difference = others - embeddings[:, None]  # zero but at the source
+    norm = embeddings.norm(dim=-1)[:, None].expand(swapped.shape)
+    length = norm.gather(2, column)
+    unit = difference / difference.norm(dim=(2, 3), keepdim=True)
+    return unit * length[..., None]

@@ -1,0 +1,178 @@
+"""Gates: what a measurement has to show before it may serve as a reference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.errors import ReferenceRefusedError
+from bench.perturbation.measurement import Measurement
+from bench.perturbation.regime import LARGEST_CHANGE, deviations
+from bench.profiles.promptwise import PROFILES
+from bench.scores.correlation import pearson
+from bench.scores.halves import reliability
+
+LEAST_DECADES = 2.0
+LARGEST_DEVIATION = 0.02
+LEAST_RATIO = 3.0
+LARGEST_LOSS_RATIO = 0.5
+LEAST_RELIABILITY = 0.9
+LEAST_AGREEMENT = 0.9
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition with what was measured."""
+
+    name: str
+    measured: float
+    threshold: float
+    at_least: bool
+    """Whether the measured value must be at least (else: at most) the threshold."""
+    meaning: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the condition holds; a value that is not finite never passes."""
+        if not np.isfinite(self.measured):
+            return False
+        if self.at_least:
+            return self.measured >= self.threshold
+        return self.measured <= self.threshold
+
+    def __str__(self) -> str:
+        """Say what was measured and what is required."""
+        relation = ">=" if self.at_least else "<="
+        return (
+            f"{self.name}: {self.meaning} is {self.measured:.4g}, "
+            f"required {relation} {self.threshold:g}"
+        )
+
+
+def gates(measurement: Measurement) -> tuple[Gate, ...]:
+    """Evaluate all gates of the protocol."""
+    return (
+        *_scale_invariance(measurement),
+        *_something_to_explain(measurement),
+        *_reliability(measurement),
+        _agreement(measurement),
+    )
+
+
+def refuse_unless_passed(found: tuple[Gate, ...], *, task: str) -> None:
+    """Refuse a reference that fails a gate.
+
+    Raises:
+        ReferenceRefusedError: Gates failed; the message lists all with their numbers.
+    """
+    failed = [gate for gate in found if not gate.passed]
+    if not failed:
+        return
+    reasons = "\n".join(f"  {gate}" for gate in failed)
+    verdict = (
+        "no induction signature"
+        if any(gate.name in SIGNATURE_GATES for gate in failed)
+        else "the measurement is not good enough"
+    )
+    raise ReferenceRefusedError(
+        f"The reference of '{task}' is refused ({verdict}); nothing was written:\n"
+        f"{reasons}\n"
+        "Use a model that shows the behaviour, or more and longer prompts."
+    )
+
+
+SIGNATURE_GATES = frozenset({"signature", "ratio-sites", "ratio-prompts", "loss"})
+"""Gates that fail where there is nothing to explain."""
+
+
+def interval(values: Float[np.ndarray, "P *rest"]) -> Float[np.ndarray, "2 *rest"]:
+    """Return Student-t confidence bounds of the mean over prompts, lower and upper."""
+    from scipy.stats import t  # noqa: PLC0415  (half a second to import)
+
+    count = len(values)
+    width = t.ppf((1 + CONFIDENCE) / 2, count - 1)
+    error = values.std(axis=0, ddof=1) / np.sqrt(count)
+    mean = values.mean(axis=0)
+    return np.stack([mean - width * error, mean + width * error])
+
+
+def _scale_invariance(m: Measurement) -> Iterator[Gate]:
+    yield Gate(
+        "regime",
+        m.regime.decades,
+        LEAST_DECADES,
+        at_least=True,
+        meaning=(
+            "width of the regime, in decades of strength, in which no point's response "
+            f"changes by over {LARGEST_CHANGE:.0%}"
+        ),
+    )
+    row = int(np.argmin(np.abs(m.strengths - m.regime.strength)))
+    worst = deviations(m.sweep, m.exact)[row].max()
+    yield Gate(
+        "exact",
+        float(worst),
+        LARGEST_DEVIATION,
+        at_least=False,
+        meaning="largest deviation of the response from the exact linear response",
+    )
+
+
+def _something_to_explain(m: Measurement) -> Iterator[Gate]:
+    yield Gate(
+        "signature",
+        float(interval(m.signature[:, -1])[0]),
+        0.0,
+        at_least=True,
+        meaning="lower confidence bound of the final signature",
+    )
+    peak = int(m.signature.mean(axis=0).argmax())
+    copy = m.read("relative", "repeated", "copy")[:, peak].mean()
+    for name, prompts, readout, meaning in (
+        ("ratio-sites", "repeated", "control", "at control sites"),
+        ("ratio-prompts", "control", "copy", "on control prompts"),
+    ):
+        other = m.read("relative", prompts, readout)[:, peak].mean()
+        yield Gate(
+            name,
+            float(copy / other) if other > 0 else float("nan"),
+            LEAST_RATIO,
+            at_least=True,
+            meaning=f"copy-site response at point {peak} over the response {meaning}",
+        )
+    first, second = m.behaviour["first_loss"].mean(), m.behaviour["second_loss"].mean()
+    yield Gate(
+        "loss",
+        float(second / first),
+        LARGEST_LOSS_RATIO,
+        at_least=False,
+        meaning=(
+            f"second-half loss ({second:.3f} nats) over first-half loss "
+            f"({first:.3f} nats)"
+        ),
+    )
+
+
+def _reliability(m: Measurement) -> Iterator[Gate]:
+    for name in PROFILES:
+        found = reliability(m.promptwise, name)
+        yield Gate(
+            f"reliability-{name}",
+            float("nan") if found.value is None else found.value,
+            LEAST_RELIABILITY,
+            at_least=True,
+            meaning=f"split-half reliability of the {name} profile",
+        )
+
+
+def _agreement(m: Measurement) -> Gate:
+    found = pearson(m.composition_resample, m.composition_mean)
+    return Gate(
+        "composition",
+        float("nan") if found.value is None else found.value,
+        LEAST_AGREEMENT,
+        at_least=True,
+        meaning="correlation of composition by mean and by resampling",
+    )

@@ -1,0 +1,132 @@
+"""The reference protocol ``relative-response-1``, from a model to a measurement.
+
+The protocol is this project's own, in the spirit of arXiv 2411.07071: perturb one token
+of a repeated prompt weakly, and follow how far the residual stream moves at the
+position that must predict this token. docs/decisions/0001 holds the reasons.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from bench.models.subject import SubjectModel
+from bench.perturbation.measurement import Measurement, excess
+from bench.perturbation.regime import STRENGTHS, find_regime
+from bench.perturbation.stages import (
+    Arrays,
+    Bench,
+    Progress,
+    ablated_signatures,
+    clean_writes,
+    full_response,
+    lay_out,
+    mean_of_others,
+    no_progress,
+    plain_behaviour,
+    resampled,
+    strength_sweep,
+)
+from bench.profiles.promptwise import PromptwiseReference
+from bench.tasks.prompts import Prompt
+
+PROTOCOL = "relative-response-1"
+SEED = 0
+"""Seed of the perturbations' directions, a part of the protocol."""
+
+CHUNK = 4
+"""Prompts measured at once."""
+
+Remember = Callable[[str, Callable[[Progress], Arrays]], Arrays]
+"""(stage, compute) -> the stage's arrays, computed or taken from an earlier run."""
+
+
+def compute_anew(_stage: str, compute: Callable[[Progress], Arrays]) -> Arrays:
+    """Run a stage without remembering it."""
+    return compute(no_progress)
+
+
+def measure(
+    model: SubjectModel,
+    prompts: Sequence[Prompt],
+    *,
+    exact: bool = False,
+    seed: int = SEED,
+    remember: Remember = compute_anew,
+) -> Measurement:
+    """Measure everything that a reference consists of.
+
+    Args:
+        model: The subject model.
+        prompts: The reference split, at least 17 prompts for the ablations' means.
+        exact: Use the exact linear response as the response instead of a finite
+            difference in the middle of the universal regime.
+        seed: Seed of the directions.
+        remember: Called for each stage; it may return arrays of an earlier run.
+    """
+    bench = lay_out(model, prompts, seed=seed, chunk=CHUNK)
+    behaviour = remember("behaviour", lambda _: plain_behaviour(bench))
+    sweep = remember(
+        "strengths",
+        lambda progress: strength_sweep(bench, (*STRENGTHS, None), progress=progress),
+    )["copy_response"]
+    regime = find_regime(np.array(STRENGTHS), sweep[:-1])
+    strength = None if exact else regime.strength
+    response = remember(
+        "response",
+        lambda progress: full_response(bench, strength=strength, progress=progress),
+    )
+    return Measurement(
+        strengths=np.array(STRENGTHS),
+        sweep=sweep[:-1],
+        exact=sweep[-1],
+        regime=regime,
+        from_exact=exact,
+        behaviour=behaviour,
+        response=response,
+        mean_ablation=_ablation(bench, "mean", strength, remember),
+        resample_ablation=_ablation(bench, "resample", strength, remember),
+    )
+
+
+def measure_null(
+    model: SubjectModel,
+    prompts: Sequence[Prompt],
+    *,
+    strength: float | None,
+    remember: Remember = compute_anew,
+) -> PromptwiseReference:
+    """Measure both profiles on a model without the behaviour, without any gate."""
+    bench = lay_out(model, prompts, seed=SEED, chunk=CHUNK)
+    response = remember(
+        "untrained-response",
+        lambda progress: full_response(bench, strength=strength, progress=progress),
+    )
+    ablated = _ablation(bench, "mean", strength, remember, stage="untrained-mean")
+    signature = excess(response, "relative")
+    return PromptwiseReference(
+        gain=excess(response, "gain"),
+        signature=signature[:, -1],
+        ablated=ablated["signature"],
+    )
+
+
+def _ablation(
+    bench: Bench,
+    kind: Literal["mean", "resample"],
+    strength: float | None,
+    remember: Remember,
+    *,
+    stage: str | None = None,
+) -> Arrays:
+    replace = mean_of_others if kind == "mean" else resampled
+
+    def compute(progress: Progress) -> Arrays:
+        return ablated_signatures(
+            bench,
+            replace(clean_writes(bench)),
+            strength=strength,
+            progress=progress,
+        )
+
+    return remember(stage or kind, compute)

@@ -1,0 +1,99 @@
+"""One method on one task: what is stored and what is submitted."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from bench.profiles.attribution import Kind, LayerAttribution, as_writes
+from bench.results.provenance import Provenance
+from bench.results.strict_json import read_strict_json
+from bench.tasks.frozen import FrozenModel
+from bench.tasks.spec import Digest, Slug, Task
+
+Values = Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class TaskKey(FrozenModel):
+    """Which task, exactly."""
+
+    id: str
+    version: int
+    digest: Digest
+    """Over everything in the task file that can move a score, digests of the prompts
+    and of the model's files among it."""
+
+
+class MethodKey(FrozenModel):
+    """Which method, exactly."""
+
+    name: Slug
+    kind: Kind
+    origin: Literal["file", "module", "entry-point", "built-in"]
+    source: str
+    """File name or ``module:attribute``."""
+    source_sha256: Digest
+    summary: str
+
+
+class AttributionRecord(FrozenModel):
+    """What a method answered on a task, and under which circumstances."""
+
+    schema_version: Literal[1] = 1
+    task: TaskKey
+    method: MethodKey
+    values: Values
+    """Attribution of each section, [S]."""
+    per_prompt: tuple[Values, ...] | None
+    """The same for each discovery prompt, [P, S], where the method gives it."""
+    untrained: Values | None
+    """The same method on an untrained model of the same shape: its own null, [S]."""
+    untrained_reason: str | None
+    """Why there is none."""
+    cost_forward_equivalents: Annotated[float, Field(ge=0)] | None
+    cost_reason: str | None
+    """Why there is none."""
+    wall_s: Annotated[float, Field(ge=0)]
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        lengths = {len(self.values), *(len(row) for row in self.per_prompt or ())}
+        if self.untrained is not None:
+            lengths.add(len(self.untrained))
+        if len(lengths) > 1:
+            raise ValueError(
+                "values, per_prompt and untrained must have one number for each section; "
+                f"found lengths {sorted(lengths)}"
+            )
+        return self
+
+    @property
+    def writes(self) -> LayerAttribution:
+        """The attribution as one of writes, which is what gets scored."""
+        per_prompt = None if self.per_prompt is None else np.array(self.per_prompt)
+        raw = LayerAttribution(values=np.array(self.values), per_prompt=per_prompt)
+        return as_writes(raw, kind=self.method.kind)
+
+    @property
+    def untrained_writes(self) -> LayerAttribution | None:
+        """The attribution on the untrained model as one of writes."""
+        if self.untrained is None:
+            return None
+        raw = LayerAttribution(values=np.array(self.untrained))
+        return as_writes(raw, kind=self.method.kind)
+
+
+def task_key(task: Task) -> TaskKey:
+    """Return a task's key."""
+    return TaskKey(id=task.id, version=task.spec.version, digest=task.digest)
+
+
+def read_attribution(path: Path) -> AttributionRecord:
+    """Read a stored attribution.
+
+    Raises:
+        FileFormatError: The file is missing, not strict JSON, or malformed.
+    """
+    return AttributionRecord.parse(read_strict_json(path), file=path)

@@ -1,0 +1,92 @@
+"""Where a number comes from: versions, commit, machine, seed."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bench.tasks.frozen import FrozenModel
+
+PACKAGES = ("numpy", "torch", "transformers", "datasets", "safetensors", "pydantic")
+DISTRIBUTION = "induction-bench"
+
+
+class Provenance(FrozenModel):
+    """What it takes to run something again."""
+
+    bench: str
+    """Version of this package."""
+    git_commit: str | None
+    """Commit of the checkout that holds this package; None for an installed wheel."""
+    git_dirty: bool | None
+    """Whether that checkout had uncommitted changes."""
+    python: str
+    platform: str
+    packages: dict[str, str]
+    """Versions of the packages that numbers depend on."""
+    device: str
+    dtype: str
+    threads: int
+    """Threads that torch may use."""
+    seed: int
+    finished: str
+    """UTC, ISO 8601, to the second."""
+
+
+def package_version(name: str) -> str | None:
+    """Return a package's version, or None if it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def bench_version() -> str:
+    """Return this package's version."""
+    return package_version(DISTRIBUTION) or "not installed"
+
+
+def git_state(folder: Path) -> tuple[str | None, bool | None]:
+    """Return the commit of a checkout and whether it has uncommitted changes."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None, None
+    return commit, bool(_git(folder, "status", "--porcelain"))
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    if not (folder / ".git").exists():  # not some other repository further up
+        return None
+    try:
+        done = subprocess.run(
+            ["git", *arguments],  # noqa: S607  (the user's own git)
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def take_provenance(
+    *, device: str, dtype: str, threads: int, seed: int, checkout: Path
+) -> Provenance:
+    """Record the circumstances of a run; devices come as data, torch stays outside."""
+    commit, dirty = git_state(checkout)
+    found = {name: package_version(name) for name in PACKAGES}
+    return Provenance(
+        bench=bench_version(),
+        git_commit=commit,
+        git_dirty=dirty,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages={name: v for name, v in found.items() if v is not None},
+        device=device,
+        dtype=dtype,
+        threads=threads,
+        seed=seed,
+        finished=datetime.now(UTC).replace(microsecond=0).isoformat(),
+    )

@@ -1,0 +1,150 @@
+"""A stored reference: a JSON file to read and a safetensors file to compute with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from bench.errors import DigestError, FileFormatError
+from bench.profiles.promptwise import ProfileName, PromptwiseReference
+from bench.results.attribution_record import TaskKey, task_key
+from bench.results.provenance import Provenance
+from bench.results.store import read_arrays
+from bench.results.strict_json import read_strict_json
+from bench.tasks.frozen import FrozenModel
+from bench.tasks.spec import Digest, Task
+
+Numbers = tuple[float, ...]
+
+FOLDER = "reference_results"
+
+
+class Band(FrozenModel):
+    """A mean over prompts with the bounds of its 95 % confidence interval."""
+
+    mean: Numbers
+    lower: Numbers
+    upper: Numbers
+
+
+class RegimeRecord(FrozenModel):
+    """The universal regime: where the response does not change with strength."""
+
+    strengths: Numbers
+    """Relative to the source's embedding norm."""
+    responses: tuple[Numbers, ...]
+    """Mean copy-site response, a row for each strength, a column for each point."""
+    exact: Numbers
+    """The same in the limit of strength 0."""
+    deviations: Numbers
+    """Largest relative deviation from the exact response at each strength."""
+    lowest: float
+    highest: float
+    """The window."""
+    change: float
+    """Largest relative change of any point's response within the window."""
+    strength: float
+    """Where the reference was measured."""
+
+
+class GateRecord(FrozenModel):
+    """A condition that the reference passed."""
+
+    name: str
+    measured: float
+    threshold: float
+    at_least: bool
+    meaning: str
+
+
+class ReferenceRecord(FrozenModel):
+    """Everything about a reference that a reader may want to see."""
+
+    schema_version: Literal[1] = 1
+    task: TaskKey
+    protocol: Literal["relative-response-1"]
+    from_exact: bool
+    """Whether the exact linear response was used instead of a finite difference."""
+    prompts: int
+    regime: RegimeRecord
+    signature: Band
+    """Induction signature at each residual point."""
+    gain: Band
+    """Emergence: response added by each section."""
+    increment: Numbers
+    dilution: Numbers
+    additive_share: Numbers
+    composition_mean: Numbers
+    """Share of the signature lost with each section's write at its mean, unclipped."""
+    composition_resample: Numbers
+    """The same with the write from another prompt."""
+    logit_drop: Numbers
+    """Drop of the target's centred logit under resampling, in nats: the check."""
+    previous_path: Numbers
+    """Response at the site after the source, at each point, in excess of controls."""
+    match_path: Numbers
+    """Response at the source's second occurrence, in excess of both controls."""
+    copy_response: Numbers
+    control_response: Numbers
+    control_prompt_response: Numbers
+    """Response at each point: copy sites, control sites, copy sites of control prompts."""
+    first_loss: float
+    second_loss: float
+    """Nats per token."""
+    reliability: dict[ProfileName, float]
+    ceiling: dict[ProfileName, float]
+    norm_growth: Numbers
+    """Growth of the residual's norm over each section at the copy sites: a null."""
+    untrained: dict[ProfileName, Numbers]
+    """The same protocol on an untrained model of the same shape: a null."""
+    gates: tuple[GateRecord, ...]
+    arrays_sha256: Digest
+    """Digest of the safetensors file beside this one."""
+    wall_s: Annotated[float, Field(ge=0)]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A stored reference with the arrays behind it."""
+
+    record: ReferenceRecord
+    promptwise: PromptwiseReference
+    arrays: dict[str, np.ndarray]
+
+
+def reference_path(root: Path, task_id: str) -> Path:
+    """Return where the reference of a task is stored."""
+    return root / FOLDER / f"{task_id}.json"
+
+
+def read_reference(task: Task, *, root: Path) -> Reference:
+    """Read the stored reference of a task.
+
+    Raises:
+        FileFormatError: There is none, or its files are malformed or altered.
+        DigestError: It was measured on another version of the task.
+    """
+    path = reference_path(root, task.id)
+    if not path.is_file():
+        raise FileFormatError(
+            f"'{task.id}' has no stored reference: '{path}' does not exist. Measure it "
+            f"with: bench reference compute {task.id}"
+        )
+    record = ReferenceRecord.parse(read_strict_json(path), file=path)
+    if record.task != task_key(task):
+        raise DigestError(
+            f"'{path}' was measured on version {record.task.version} of '{task.id}' "
+            f"(digest {record.task.digest[:12]}); the task is now version "
+            f"{task.spec.version} (digest {task.digest[:12]}). Measure it again with: "
+            f"bench reference compute {task.id}"
+        )
+    arrays = read_arrays(path.with_suffix(".safetensors"), sha256=record.arrays_sha256)
+    promptwise = PromptwiseReference(
+        gain=arrays["gain"],
+        signature=arrays["signature"][:, -1],
+        ablated=arrays["ablated_mean"],
+    )
+    return Reference(record=record, promptwise=promptwise, arrays=arrays)

@@ -1,0 +1,208 @@
+"""Score stored attributions against stored references; runs no model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.errors import DigestError
+from bench.profiles.attribution import LayerAttribution
+from bench.profiles.promptwise import PROFILES, ProfileName
+from bench.results.attribution_record import AttributionRecord
+from bench.results.reference_record import Reference
+from bench.scores.bootstrap import percentile_interval, resamples
+from bench.scores.correlation import pearson, spearman
+from bench.scores.depth import onset_error, wasserstein
+from bench.scores.nulls import ANALYTIC, RANDOM, other_tasks, random_overlap
+from bench.scores.overlap import overlap
+from bench.scores.recall import top_k_recall
+from bench.scores.score import Score
+from bench.scores.skill import Yardstick, skill
+
+SHOWN = {
+    "pearson": pearson,
+    "spearman": spearman,
+    "top_k_recall": top_k_recall,
+    "onset_error": onset_error,
+    "wasserstein": wasserstein,
+}
+"""Scores shown beside the overlap."""
+
+OWN_UNTRAINED = "own-untrained"
+NORM_GROWTH = "norm-growth"
+UNTRAINED_REFERENCE = "untrained-reference"
+OTHER_TASKS = "other-tasks"
+
+
+@dataclass(frozen=True)
+class ProfileScores:
+    """All scores of an attribution on one profile."""
+
+    overlap: Score
+    skill: Score
+    interval: tuple[float, float] | None
+    """Of the skill: bootstrap over the prompts of both sides, 95 %."""
+    shown: Mapping[str, Score]
+    yardstick: Yardstick
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """All scores of an attribution on one task."""
+
+    task: str
+    profiles: Mapping[ProfileName, ProfileScores]
+
+
+def score_record(
+    record: AttributionRecord,
+    reference: Reference,
+    *,
+    others: Sequence[Reference] = (),
+) -> TaskScores:
+    """Score a stored attribution.
+
+    Args:
+        record: The attribution.
+        reference: The reference of the same task and version.
+        others: References of the other tasks of the suite, for the null that knows
+            where other circuits are.
+
+    Raises:
+        DigestError: The attribution belongs to another version of the task.
+    """
+    if record.task != reference.record.task:
+        raise DigestError(
+            f"The attribution of '{record.method.name}' was made on version "
+            f"{record.task.version} of '{record.task.id}' (digest "
+            f"{record.task.digest[:12]}); the reference is of version "
+            f"{reference.record.task.version} (digest "
+            f"{reference.record.task.digest[:12]}). Evaluate the method again."
+        )
+    own = record.untrained_writes
+    return score_attribution(
+        record.writes,
+        reference,
+        others=others,
+        own_untrained=None if own is None else own.values,
+    )
+
+
+def score_attribution(
+    attribution: LayerAttribution,
+    reference: Reference,
+    *,
+    others: Sequence[Reference] = (),
+    own_untrained: Float[np.ndarray, " S"] | None = None,
+) -> TaskScores:
+    """Score an attribution of kind write on both profiles of a task."""
+    profiles = {
+        name: _score_profile(attribution, reference, name, others, own_untrained)
+        for name in PROFILES
+    }
+    return TaskScores(task=reference.record.task.id, profiles=profiles)
+
+
+def null_attributions(
+    reference: Reference, name: ProfileName, *, others: Sequence[Reference] = ()
+) -> dict[str, Float[np.ndarray, " S"]]:
+    """Return every null attribution on a profile but the random one."""
+    n_sections = reference.promptwise.n_sections
+    found = {null: build(n_sections) for null, build in ANALYTIC.items()}
+    found[NORM_GROWTH] = np.array(reference.record.norm_growth)
+    found[UNTRAINED_REFERENCE] = np.array(reference.record.untrained[name])
+    elsewhere = other_tasks(
+        [other.promptwise.profile(name) for other in others], n_sections=n_sections
+    )
+    if elsewhere is not None:
+        found[OTHER_TASKS] = elsewhere
+    return found
+
+
+def _score_profile(
+    attribution: LayerAttribution,
+    reference: Reference,
+    name: ProfileName,
+    others: Sequence[Reference],
+    own_untrained: Float[np.ndarray, " S"] | None,
+) -> ProfileScores:
+    nulls = null_attributions(reference, name, others=others)
+    if own_untrained is not None:
+        nulls[OWN_UNTRAINED] = own_untrained
+    target = reference.promptwise.profile(name)
+    ceiling = reference.record.ceiling[name]
+    yardstick = measure_yardstick(nulls, target, ceiling=ceiling)
+    found = overlap(attribution.values, target)
+    result = skill(found, yardstick)
+    interval = None
+    if result.value is not None:
+        interval = _interval(attribution, reference, name, nulls)
+    return ProfileScores(
+        overlap=found,
+        skill=result,
+        interval=interval,
+        shown={key: score(attribution.values, target) for key, score in SHOWN.items()},
+        yardstick=yardstick,
+    )
+
+
+def measure_yardstick(
+    nulls: Mapping[str, Float[np.ndarray, " S"]],
+    target: Float[np.ndarray, " S"],
+    *,
+    ceiling: float,
+) -> Yardstick:
+    """Measure every null's overlap; one that is nowhere positive finds nothing."""
+    found = {name: overlap(null, target).value or 0.0 for name, null in nulls.items()}
+    found[RANDOM] = random_overlap(target)
+    return Yardstick(nulls=found, ceiling=ceiling)
+
+
+def _interval(
+    attribution: LayerAttribution,
+    reference: Reference,
+    name: ProfileName,
+    nulls: Mapping[str, Float[np.ndarray, " S"]],
+) -> tuple[float, float]:
+    """Resample the prompts of the reference and, where known, of the method."""
+    per_prompt = attribution.per_prompt
+    ceiling = reference.record.ceiling[name]
+    n_method = 1 if per_prompt is None else len(per_prompt)
+    drawn: list[float] = []
+    for rows, own_rows in zip(
+        resamples(reference.promptwise.n_prompts, stream=0),
+        resamples(n_method, stream=1),
+        strict=True,
+    ):
+        target = reference.promptwise.profile(name, rows)
+        values = attribution.values
+        if per_prompt is not None:
+            values = per_prompt[own_rows].mean(axis=0)
+        yardstick = measure_yardstick(nulls, target, ceiling=ceiling)
+        found = skill(overlap(values, target), yardstick).value
+        drawn.append(-1.0 if found is None else found)  # no skill: the worst there is
+    return percentile_interval(np.array(drawn))
+
+
+def mean_skill(scores: Sequence[TaskScores], name: ProfileName) -> Score:
+    """Average the skill over tasks; undefined as soon as it is so on one task."""
+    values: list[float] = []
+    for task in scores:
+        found = task.profiles[name].skill
+        if found.value is None:
+            return Score(None, undefined=f"{task.task}: {found.undefined}")
+        if task.profiles[name].yardstick.ranked:
+            values.append(found.value)
+    if not values:
+        return Score(None, undefined="no task leaves enough room to rank on")
+    return Score(float(np.mean(values)))
+
+
+def overall_skill(scores: Sequence[TaskScores]) -> Score:
+    """Average emergence and composition; undefined as soon as one of them is."""
+    parts = [mean_skill(scores, name) for name in PROFILES]
+    values = [part.value for part in parts if part.value is not None]
+    if len(values) < len(parts):
+        return next(part for part in parts if part.value is None)
+    return Score(float(np.mean(values)))

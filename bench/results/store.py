@@ -1,0 +1,108 @@
+"""Write files whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from bench.errors import FileFormatError, NoRoomError
+from bench.tasks.digest import sha256_of_bytes
+
+DIGITS = 9
+"""Significant digits of stored numbers: more than float32 holds, and stable."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part.
+
+    Raises:
+        NoRoomError: The file could not be written; an older one is untouched.
+    """
+    partial: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, 0o644)  # noqa: PTH101  (mkstemp makes files private)
+        os.replace(partial, path)  # noqa: PTH105
+        partial = None
+    except OSError as error:
+        raise NoRoomError(
+            f"'{path}' could not be written: {error.strerror}. Nothing was changed. "
+            "Free some space or choose another folder, then run the same command again."
+        ) from error
+    finally:
+        if partial is not None and os.path.exists(partial):  # noqa: PTH110
+            os.unlink(partial)  # noqa: PTH108
+
+
+def to_json(record: BaseModel) -> bytes:
+    """Write a record as JSON: stable key order, rounded numbers, one number list a line.
+
+    The bytes depend on the record alone.
+    """
+    document = _rounded(record.model_dump(mode="json"))
+    return (_pretty(document, indent=0) + "\n").encode()
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def _pretty(value: object, *, indent: int) -> str:
+    """Indent objects and lists of lists, and keep a list of plain values on one line."""
+    inner, outer = "  " * (indent + 1), "  " * indent
+    if isinstance(value, dict) and value:
+        lines = [
+            f"{inner}{json.dumps(key)}: {_pretty(item, indent=indent + 1)}"
+            for key, item in value.items()
+        ]
+        return "{\n" + ",\n".join(lines) + f"\n{outer}}}"
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        lines = [inner + _pretty(item, indent=indent + 1) for item in value]
+        return "[\n" + ",\n".join(lines) + f"\n{outer}]"
+    return json.dumps(value, allow_nan=False)
+
+
+def arrays_to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Write named arrays as safetensors."""
+    return save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+
+
+def read_arrays(path: Path, *, sha256: str | None = None) -> dict[str, np.ndarray]:
+    """Read named arrays from safetensors.
+
+    Args:
+        path: The file.
+        sha256: Its recorded digest, where there is one.
+
+    Raises:
+        FileFormatError: The file is missing, altered or not safetensors.
+    """
+    try:
+        data = path.read_bytes()
+        if sha256 is not None and sha256_of_bytes(data) != sha256:
+            raise FileFormatError(
+                f"'{path}' was altered: its SHA-256 differs from the recorded one. "
+                "Restore it (git checkout) or compute it again."
+            )
+        return load(data)
+    except OSError as error:
+        raise FileFormatError(f"'{path}' cannot be read: {error.strerror}.") from None
+    except SafetensorError as error:
+        raise FileFormatError(f"'{path}' is not a safetensors file: {error}") from None

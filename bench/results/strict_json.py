@@ -1,0 +1,101 @@
+"""Read JSON from strangers: nothing that JSON leaves open is let through.
+
+Python's reader keeps the last of two equal keys, accepts NaN, turns ``1e999`` into
+infinity and recurses without bound. Each of these is refused here, with its place.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import NoReturn
+
+from bench.errors import FileFormatError
+
+LARGEST_FILE = 1_000_000
+"""Bytes."""
+DEEPEST = 20
+"""Levels of nesting."""
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+class StrictJSONError(FileFormatError):
+    """Raised when a text is not the strict JSON that this package reads and writes."""
+
+
+def read_strict_json(path: Path) -> bytes:
+    """Read a file, check that it holds strict JSON, and return its bytes.
+
+    The bytes then go to a pydantic model, which checks what they mean.
+
+    Raises:
+        StrictJSONError: The file is missing, too large, or not strict JSON.
+    """
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise StrictJSONError(
+                f"'{path}' has {size} bytes; the limit is {LARGEST_FILE}."
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise StrictJSONError(f"'{path}' cannot be read: {error.strerror}.") from None
+    check_strict_json(data, file=path)
+    return data
+
+
+def check_strict_json(data: bytes, *, file: Path | str) -> None:
+    """Refuse anything that is not strict JSON.
+
+    Raises:
+        StrictJSONError: The message says what and where.
+    """
+    _check_depth(data, file=file)
+
+    def refuse(reason: str) -> NoReturn:
+        raise StrictJSONError(f"'{file}' is not strict JSON: {reason}")
+
+    def constant(name: str) -> NoReturn:
+        refuse(f"it holds {name}; every number must be finite.")
+
+    def number(text: str) -> float:
+        value = float(text)
+        return value if math.isfinite(value) else refuse(f"{text} is not finite.")
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        keys = [key for key, _ in items]
+        for key in keys:
+            if keys.count(key) > 1:
+                refuse(f"the key '{key}' occurs more than once.")
+        return dict(items)
+
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(
+            text, parse_constant=constant, parse_float=number, object_pairs_hook=pairs
+        )
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds lone surrogates
+    except UnicodeDecodeError as error:
+        refuse(f"byte {error.start} is not UTF-8.")
+    except UnicodeEncodeError:
+        refuse("a string holds half of a surrogate pair.")
+    except json.JSONDecodeError as error:
+        refuse(f"line {error.lineno}, column {error.colno}: {error.msg}.")
+    except ValueError as error:  # an integer of more digits than Python converts
+        refuse(str(error).splitlines()[0])
+
+
+def _check_depth(data: bytes, *, file: Path | str) -> None:
+    """Refuse deep nesting before a recursive reader sees it."""
+    depth = 0
+    for match in _BRACKETS.finditer(data):
+        token = match.group()
+        if token in b"[{":
+            depth += 1
+        elif token in b"]}":
+            depth -= 1
+        if depth > DEEPEST:
+            raise StrictJSONError(
+                f"'{file}' is not strict JSON: nested deeper than {DEEPEST} levels."
+            )

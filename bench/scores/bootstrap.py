@@ -1,0 +1,31 @@
+"""Bootstrap over prompts: how far a score depends on the prompts at hand.
+
+Shapes: B resamples, P prompts, S sections.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Int
+
+N_RESAMPLES = 400
+LEVEL = 0.95
+
+
+def resamples(n_prompts: int, *, stream: int) -> Iterator[Int[np.ndarray, " P"]]:
+    """Draw rows with replacement, the same ones in every run.
+
+    Args:
+        n_prompts: Number of prompts to draw from.
+        stream: Which sequence of draws, so that two sides vary independently.
+    """
+    rng = np.random.default_rng([stream, n_prompts])
+    for _ in range(N_RESAMPLES):
+        yield rng.integers(0, n_prompts, size=n_prompts)
+
+
+def percentile_interval(values: Float[np.ndarray, " B"]) -> tuple[float, float]:
+    """Return the bounds that hold 95 % of the resampled values."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)

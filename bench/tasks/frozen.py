@@ -1,0 +1,45 @@
+"""The base of everything that is read from disk: strict, frozen, finite, closed."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.errors import FileFormatError
+
+
+class FrozenModel(BaseModel):
+    """A record that refuses unknown keys, wrong types, NaN and changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
+
+    @classmethod
+    def parse(cls, text: str | bytes, *, file: Path | str) -> Self:
+        """Read one JSON text and report every problem in it at once.
+
+        Args:
+            text: The JSON text. JSON arrays become tuples.
+            file: What to call the text in messages.
+
+        Raises:
+            FileFormatError: The text is not JSON or does not fit this model.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise FileFormatError(
+                f"'{file}' is not a valid {cls.__name__}:\n{describe(error)}"
+            ) from None
+
+
+def describe(error: ValidationError) -> str:
+    """List the problems that pydantic found, one a line, each with its place."""
+    lines: list[str] = []
+    for problem in error.errors(include_url=False):
+        place = "/".join(str(part) for part in problem["loc"]) or "(whole file)"
+        found = repr(problem["input"])
+        shown = found if len(found) <= 60 else found[:57] + "..."
+        lines.append(f"  {place}: {problem['msg']} (found {shown})")
+    return "\n".join(lines)

@@ -1,0 +1,162 @@
+"""Prompts as data: what a method sees and what the reference is measured on.
+
+Positions count from 0, the beginning-of-sequence token included.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from bench.errors import FileFormatError, MissingExtraError
+from bench.tasks.frozen import FrozenModel, describe
+
+Split = Literal["discovery", "reference"]
+Position = Annotated[int, Field(ge=0)]
+TokenId = Annotated[int, Field(ge=0)]
+
+
+class Probe(FrozenModel):
+    """One correlation that the prompt holds: a source and where it is needed."""
+
+    source: Position
+    """Perturbed position j, the first occurrence of a token."""
+    site: Position
+    """Copy site i: the position that must predict the source's token."""
+    controls: Annotated[tuple[tuple[Position, Position], ...], Field(min_length=1)]
+    """(source, site) pairs that hold no such correlation."""
+    previous_site: Position
+    """The position after the source, where a previous-token section writes."""
+    match_site: Position
+    """The second occurrence of the source's own token."""
+
+    def positions(self) -> Iterator[int]:
+        """Go through every position that the probe names."""
+        yield from (self.source, self.site, self.previous_site, self.match_site)
+        for source, site in self.controls:
+            yield from (source, site)
+
+
+class Prompt(FrozenModel):
+    """A prompt, its two counterparts and its probes."""
+
+    id: str
+    split: Split
+    input_ids: tuple[TokenId, ...]
+    """The repeated prompt: BOS, a half, the same half again."""
+    control_ids: tuple[TokenId, ...]
+    """The same first half, then fresh tokens: what the reference subtracts."""
+    corrupt_ids: tuple[TokenId, ...]
+    """A fresh first half, then the same second half: what methods contrast with."""
+    probes: Annotated[tuple[Probe, ...], Field(min_length=1)]
+
+
+def read_prompts(path: Path, *, split: Split) -> tuple[Prompt, ...]:
+    """Read one split of a prompt file.
+
+    Args:
+        path: A file of JSON lines, one prompt a line.
+        split: Which prompts to keep.
+
+    Raises:
+        FileFormatError: A line is malformed, a prompt does not hold together, or the
+            split is empty. All problems of the file are reported at once.
+        MissingExtraError: ``datasets`` is not installed.
+    """
+    prompts = _validated(_rows(path), path)
+    problems = list(find_problems(prompts))
+    if problems:
+        raise FileFormatError(f"'{path}' is not usable:\n" + "\n".join(problems))
+    chosen = tuple(prompt for prompt in prompts if prompt.split == split)
+    if not chosen:
+        raise FileFormatError(f"'{path}' holds no prompt of the split '{split}'.")
+    return chosen
+
+
+def _rows(path: Path) -> list[dict[str, object]]:
+    """Read the lines of a prompt file."""
+    # datasets costs half a second, and the torch-free commands only hash prompt files
+    try:
+        from datasets import Dataset  # noqa: PLC0415
+        from datasets.exceptions import DatasetGenerationError  # noqa: PLC0415
+    except ImportError:
+        raise MissingExtraError("datasets", extra="run") from None
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            loaded = Dataset.from_json(str(path), cache_dir=cache, keep_in_memory=True)
+        except (DatasetGenerationError, OSError) as error:
+            cause = error.__cause__ or error
+            raise FileFormatError(f"'{path}' cannot be read: {cause}") from None
+        return loaded.to_list()
+
+
+def _validated(rows: Sequence[dict[str, object]], path: Path) -> list[Prompt]:
+    """Check every line against the prompt model and report all problems at once."""
+    prompts: list[Prompt] = []
+    problems: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            prompts.append(Prompt.model_validate(row, strict=False))
+        except ValidationError as error:
+            problems.append(f" line {number}:\n{describe(error)}")
+    if problems:
+        raise FileFormatError(f"'{path}' is not usable:\n" + "\n".join(problems))
+    return prompts
+
+
+def find_problems(prompts: Sequence[Prompt]) -> Iterator[str]:
+    """Say in what respect prompts do not hold together, prompt by prompt."""
+    for prompt_id, count in Counter(prompt.id for prompt in prompts).items():
+        if count > 1:
+            yield f"  prompt '{prompt_id}': the id occurs {count} times."
+    if not prompts:
+        return
+    length, n_probes = len(prompts[0].input_ids), len(prompts[0].probes)
+    for prompt in prompts:
+        for field in ("input_ids", "control_ids", "corrupt_ids"):
+            found = len(getattr(prompt, field))
+            if found != length:
+                yield (
+                    f"  prompt '{prompt.id}': {field} has {found} tokens; every prompt "
+                    f"of a task has the same number, here {length}."
+                )
+        if len(prompt.probes) != n_probes:
+            yield (
+                f"  prompt '{prompt.id}': {len(prompt.probes)} probes; every prompt of "
+                f"a task has the same number, here {n_probes}."
+            )
+        yield from _probe_problems(prompt, length=length)
+    yield from _distance_problems(prompts)
+
+
+def _probe_problems(prompt: Prompt, *, length: int) -> Iterator[str]:
+    for number, probe in enumerate(prompt.probes):
+        where = f"  prompt '{prompt.id}', probe {number}:"
+        if max(probe.positions()) >= length:
+            yield f"{where} a position lies outside the prompt of {length} tokens."
+        if probe.source >= probe.site:
+            yield f"{where} its site {probe.site} is not after its source."
+        if (probe.source, probe.site) in probe.controls:
+            yield f"{where} its own copy site is among its controls."
+
+
+def _distance_problems(prompts: Sequence[Prompt]) -> Iterator[str]:
+    """Controls must share the probe's distance as soon as distances vary.
+
+    Otherwise short-range mixing in the first block passes for a signature.
+    """
+    distances = {probe.site - probe.source for p in prompts for probe in p.probes}
+    if len(distances) == 1:
+        return
+    for prompt in prompts:
+        for number, probe in enumerate(prompt.probes):
+            wanted = probe.site - probe.source
+            if any(site - source != wanted for source, site in probe.controls):
+                yield (
+                    f"  prompt '{prompt.id}', probe {number}: the distance from source "
+                    "to site varies over this task, so every control must have the "
+                    f"probe's own distance {wanted}."
+                )

@@ -1,0 +1,99 @@
+"""Find tasks and suites by name or path."""
+
+import json
+import tomllib
+from pathlib import Path
+
+from bench.errors import FileFormatError, UnknownNameError
+from bench.tasks.frozen import FrozenModel
+from bench.tasks.spec import Task, read_task
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+TASK_FILE = "task.toml"
+SUITES_FILE = "suites.toml"
+
+
+class Suite(FrozenModel):
+    """A named and versioned set of tasks."""
+
+    version: str
+    """Minor versions add tasks, major versions change or remove them."""
+    summary: str
+    tasks: tuple[str, ...]
+
+
+class Suites(FrozenModel):
+    """The contents of ``suites.toml``."""
+
+    suites: dict[str, Suite]
+
+
+def data_root() -> Path:
+    """Return the folder that holds ``tasks`` and ``reference_results``.
+
+    In a wheel the data lies inside the package, in a checkout beside it.
+    """
+    packaged = PACKAGE / "_data"
+    return packaged if packaged.is_dir() else PACKAGE.parent
+
+
+def task_files(root: Path) -> dict[str, Path]:
+    """Map every task below ``root/tasks`` to its file, sorted by name."""
+    files = (root / "tasks").glob(f"*/*/{TASK_FILE}")
+    return {f"{f.parent.parent.name}/{f.parent.name}": f for f in sorted(files)}
+
+
+def find_task(name: str, *, root: Path) -> Task:
+    """Find a task by its name, ``family/name``, or by the path of its file.
+
+    Raises:
+        UnknownNameError: There is no such task.
+        FileFormatError: The task file cannot be read.
+    """
+    if name.endswith(".toml"):
+        return read_task(Path(name))
+    files = task_files(root)
+    if name not in files:
+        raise UnknownNameError("task", name, files)
+    task = read_task(files[name])
+    if task.id != name:
+        raise FileFormatError(
+            f"'{files[name]}' calls itself '{task.id}', but its folder says '{name}'. "
+            "Rename one of them."
+        )
+    return task
+
+
+def read_suites(root: Path) -> dict[str, Suite]:
+    """Read all suites.
+
+    Raises:
+        FileFormatError: ``suites.toml`` is missing or malformed.
+    """
+    path = root / "tasks" / SUITES_FILE
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise FileFormatError(
+            f"The suites in '{path}' cannot be read: {error}"
+        ) from None
+    return Suites.parse(json.dumps({"suites": document}), file=path).suites
+
+
+def find_suite(name: str, *, root: Path) -> Suite:
+    """Find a suite by its name.
+
+    Raises:
+        UnknownNameError: There is no such suite.
+    """
+    suites = read_suites(root)
+    if name not in suites:
+        raise UnknownNameError("suite", name, suites)
+    return suites[name]
+
+
+def suite_tasks(name: str, *, root: Path) -> tuple[Task, ...]:
+    """Read the tasks of a suite, in the suite's order."""
+    suite = find_suite(name, root=root)
+    return tuple(find_task(task, root=root) for task in suite.tasks)

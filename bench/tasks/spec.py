@@ -1,0 +1,184 @@
+"""Task files: ``task.toml`` as data."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bench.errors import FileFormatError
+from bench.tasks.digest import sha256_of_record, verify_files
+from bench.tasks.drawing import RepeatedRandom
+from bench.tasks.frozen import FrozenModel
+from bench.tasks.prompts import Prompt, Split, read_prompts
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
+MODELS_FOLDER = "models"
+"""Where the embedded models are, beside the families."""
+
+
+class ModelSource(FrozenModel):
+    """Where a task's model comes from and how it is known to be the right one."""
+
+    embedded: Slug | None = None
+    """Name of a folder in ``tasks/models``."""
+    path: str | None = None
+    """A local folder, relative to the task file."""
+    hub: str | None = None
+    """A hub id; needs ``revision``."""
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """The hub commit, 40 hexadecimal digits."""
+    architecture: str
+    """``model_type`` of the model's configuration."""
+    blocks: Annotated[int, Field(ge=1)]
+    sha256: dict[str, Digest]
+    """Digests of the model's files; empty for a hub model, where the revision pins."""
+
+
+class PromptSource(FrozenModel):
+    """The prompt file, its digest, and the recipe it was drawn by."""
+
+    file: str
+    sha256: Digest
+    recipe: RepeatedRandom | None = None
+
+
+class TaskSpec(FrozenModel):
+    """The contents of a ``task.toml``."""
+
+    schema_version: Literal[1]
+    family: Slug
+    name: Slug
+    version: Annotated[int, Field(ge=1)]
+    """Rises by one with every change that can move a score."""
+    summary: str
+    licence: str
+    protocol: Literal["relative-response-1"]
+    """The reference protocol."""
+    model: ModelSource
+    prompts: PromptSource
+
+    @property
+    def id(self) -> str:
+        """The task's full name, ``family/name``."""
+        return f"{self.family}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task file and where it lies."""
+
+    spec: TaskSpec
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The task's full name, ``family/name``."""
+        return self.spec.id
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything in the task file that can move a score."""
+        fields = self.spec.model_dump(
+            mode="json", include={"family", "name", "version", "protocol"}
+        )
+        model = self.spec.model.model_dump(mode="json")
+        prompts = self.spec.prompts.sha256
+        return sha256_of_record(fields | {"model": model, "prompts": prompts})
+
+    @property
+    def n_sections(self) -> int:
+        """Number of sections of the task's model."""
+        return 2 * self.spec.model.blocks
+
+    @property
+    def local_model_folder(self) -> Path | None:
+        """Where the model's files are, or None for a hub model."""
+        source = self.spec.model
+        if source.embedded is not None:
+            return self.folder.parent.parent / MODELS_FOLDER / source.embedded
+        return None if source.path is None else (self.folder / source.path).resolve()
+
+    def verify_prompts(self) -> None:
+        """Check the prompt file against its recorded digest.
+
+        Raises:
+            DigestError: The file is missing or altered.
+        """
+        source = self.spec.prompts
+        verify_files(self.folder, {source.file: source.sha256}, next_step=_RESTORE)
+
+    def verify_model(self) -> None:
+        """Check the files of a local model against their recorded digests.
+
+        Raises:
+            DigestError: Files are missing or altered.
+        """
+        folder = self.local_model_folder
+        if folder is not None:
+            verify_files(folder, self.spec.model.sha256, next_step=_RESTORE)
+
+    def read_prompts(self, split: Split) -> tuple[Prompt, ...]:
+        """Read one split of the frozen prompts.
+
+        Raises:
+            DigestError: The prompt file is missing or altered.
+            FileFormatError: The prompt file cannot be read.
+        """
+        self.verify_prompts()
+        return read_prompts(self.folder / self.spec.prompts.file, split=split)
+
+
+_RESTORE = (
+    "Restore them (git checkout), or, if the change is meant, give the task a new "
+    "version and new digests."
+)
+
+
+def read_task(path: Path) -> Task:
+    """Read a task file.
+
+    Args:
+        path: A ``task.toml``.
+
+    Raises:
+        FileFormatError: The file is missing, is not TOML, or does not fit the model.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileFormatError(
+            f"The task file '{path}' cannot be read: {error.strerror}."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FileFormatError(
+            f"The task file '{path}' is not valid TOML: {error}"
+        ) from None
+    spec = TaskSpec.parse(json.dumps(document, default=str), file=path)
+    _check_model_source(spec.model, path)
+    return Task(spec=spec, folder=path.resolve().parent)
+
+
+def _check_model_source(source: ModelSource, path: Path) -> None:
+    given = [
+        key for key in ("embedded", "path", "hub") if getattr(source, key) is not None
+    ]
+    if len(given) != 1:
+        raise FileFormatError(
+            f"'{path}': [model] needs exactly one of 'embedded', 'path' and 'hub'; "
+            f"found {', '.join(given) or 'none'}."
+        )
+    if source.hub is not None and source.revision is None:
+        raise FileFormatError(
+            f"'{path}': [model] hub = '{source.hub}' needs 'revision', the commit's 40 "
+            "hexadecimal digits."
+        )
+    if source.hub is None and not source.sha256:
+        raise FileFormatError(
+            f"'{path}': [model.sha256] is empty; record the SHA-256 of config.json and "
+            "of every safetensors file."
+        )

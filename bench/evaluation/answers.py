@@ -10,10 +10,11 @@ import torch
 from bench.errors import AttributionError, MethodFailedError
 from bench.methods.discovery import FoundMethod
 from bench.methods.protocol import TaskContext
-from bench.profiles.attribution import LayerAttribution, check_shape
-
-MEAN_TOLERANCE = 1e-4
-"""How far values may lie from the mean of per_prompt, relative to the largest value."""
+from bench.profiles.attribution import (
+    LayerAttribution,
+    check_shape,
+    distance_from_mean,
+)
 
 
 def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, float]:
@@ -104,8 +105,8 @@ def _check_numbers(attribution: LayerAttribution) -> None:
         return
     if not np.isfinite(per_prompt).all():
         raise AttributionError("per_prompt has entries that are not finite.")
-    distance = np.abs(per_prompt.mean(axis=0) - values).max()
-    if distance > MEAN_TOLERANCE * np.abs(values).max():
+    distance = distance_from_mean(attribution)
+    if distance is not None:
         raise AttributionError(
             f"values differ from the mean of per_prompt by up to {distance:.3g}. They "
             "must agree; leave per_prompt out if the attribution is not a mean over "

@@ -131,3 +131,8 @@ def compare_references(stored: Reference, again: ReferenceRecord) -> list[str]:
                 f"{name}: differs by up to {distance:.3g}, allowed {allowed:.3g}"
             )
     return problems
+
+
+def forget_stages(stages: Path) -> None:
+    """Remove what finished stages left behind."""
+    shutil.rmtree(stages, ignore_errors=True)

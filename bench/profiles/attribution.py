@@ -53,6 +53,22 @@ def as_writes(attribution: LayerAttribution, *, kind: Kind) -> LayerAttribution:
     )
 
 
+MEAN_TOLERANCE = 1e-4
+"""How far values may lie from the mean of per_prompt, relative to the largest value."""
+
+
+def distance_from_mean(attribution: LayerAttribution) -> float | None:
+    """Return how far values lie from the mean of per_prompt, if it is too far.
+
+    Both must agree, or resampling prompts would speak of another attribution.
+    """
+    if attribution.per_prompt is None:
+        return None
+    gap = np.abs(attribution.per_prompt.mean(axis=0) - attribution.values).max()
+    allowed = MEAN_TOLERANCE * np.abs(attribution.values).max()
+    return None if gap <= allowed else float(gap)
+
+
 def check_shape(attribution: LayerAttribution, *, n_sections: int) -> None:
     """Refuse an attribution that does not have one number for each section.
 

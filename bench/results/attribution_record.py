@@ -70,11 +70,15 @@ class AttributionRecord(FrozenModel):
         return self
 
     @property
+    def raw(self) -> LayerAttribution:
+        """The attribution as the method gave it."""
+        per_prompt = None if self.per_prompt is None else np.array(self.per_prompt)
+        return LayerAttribution(values=np.array(self.values), per_prompt=per_prompt)
+
+    @property
     def writes(self) -> LayerAttribution:
         """The attribution as one of writes, which is what gets scored."""
-        per_prompt = None if self.per_prompt is None else np.array(self.per_prompt)
-        raw = LayerAttribution(values=np.array(self.values), per_prompt=per_prompt)
-        return as_writes(raw, kind=self.method.kind)
+        return as_writes(self.raw, kind=self.method.kind)
 
     @property
     def untrained_writes(self) -> LayerAttribution | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from bench.scores.depth import onset_error, wasserstein
 from bench.scores.nulls import ANALYTIC, RANDOM, other_tasks, random_overlap
 from bench.scores.overlap import overlap
 from bench.scores.recall import top_k_recall
-from bench.scores.score import Score
+from bench.scores.score import Score, undefined
 from bench.scores.skill import Yardstick, skill
 
 SHOWN = {
@@ -41,10 +42,15 @@ class ProfileScores:
 
     overlap: Score
     skill: Score
-    interval: tuple[float, float] | None
-    """Of the skill: bootstrap over the prompts of both sides, 95 %."""
+    draws: Float[np.ndarray, " B"] | None
+    """The skill under resampled prompts of both sides; None where it is undefined."""
     shown: Mapping[str, Score]
     yardstick: Yardstick
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % bootstrap interval of the skill."""
+        return None if self.draws is None else percentile_interval(self.draws)
 
 
 @dataclass(frozen=True)
@@ -135,13 +141,13 @@ def _score_profile(
     yardstick = measure_yardstick(nulls, target, ceiling=ceiling)
     found = overlap(attribution.values, target)
     result = skill(found, yardstick)
-    interval = None
+    draws = None
     if result.value is not None:
-        interval = _interval(attribution, reference, name, nulls)
+        draws = _draws(attribution, reference, name, nulls)
     return ProfileScores(
         overlap=found,
         skill=result,
-        interval=interval,
+        draws=draws,
         shown={key: score(attribution.values, target) for key, score in SHOWN.items()},
         yardstick=yardstick,
     )
@@ -159,20 +165,21 @@ def measure_yardstick(
     return Yardstick(nulls=found, ceiling=ceiling)
 
 
-def _interval(
+def _draws(
     attribution: LayerAttribution,
     reference: Reference,
     name: ProfileName,
     nulls: Mapping[str, Float[np.ndarray, " S"]],
-) -> tuple[float, float]:
+) -> Float[np.ndarray, " B"]:
     """Resample the prompts of the reference and, where known, of the method."""
     per_prompt = attribution.per_prompt
     ceiling = reference.record.ceiling[name]
     n_method = 1 if per_prompt is None else len(per_prompt)
+    stream = crc32(reference.record.task.id.encode())  # tasks vary independently
     drawn: list[float] = []
     for rows, own_rows in zip(
-        resamples(reference.promptwise.n_prompts, stream=0),
-        resamples(n_method, stream=1),
+        resamples(reference.promptwise.n_prompts, stream=2 * stream),
+        resamples(n_method, stream=2 * stream + 1),
         strict=True,
     ):
         target = reference.promptwise.profile(name, rows)
@@ -182,27 +189,37 @@ def _interval(
         yardstick = measure_yardstick(nulls, target, ceiling=ceiling)
         found = skill(overlap(values, target), yardstick).value
         drawn.append(-1.0 if found is None else found)  # no skill: the worst there is
-    return percentile_interval(np.array(drawn))
+    return np.array(drawn)
 
 
-def mean_skill(scores: Sequence[TaskScores], name: ProfileName) -> Score:
-    """Average the skill over tasks; undefined as soon as it is so on one task."""
+@dataclass(frozen=True)
+class MeanSkill:
+    """A mean of skills with its interval."""
+
+    score: Score
+    interval: tuple[float, float] | None
+
+
+def mean_skill(
+    scores: Sequence[TaskScores], names: Sequence[ProfileName] = PROFILES
+) -> MeanSkill:
+    """Average the skill over tasks and profiles.
+
+    Undefined as soon as it is undefined somewhere: a method may not choose where it is
+    judged. Profiles that leave too little room to rank on are left out for everybody.
+    """
     values: list[float] = []
-    for task in scores:
-        found = task.profiles[name].skill
-        if found.value is None:
-            return Score(None, undefined=f"{task.task}: {found.undefined}")
-        if task.profiles[name].yardstick.ranked:
-            values.append(found.value)
+    draws: list[Float[np.ndarray, " B"]] = []
+    for name in names:
+        for task in scores:
+            profile = task.profiles[name]
+            if profile.skill.value is None or profile.draws is None:
+                reason = f"{task.task}, {name}: {profile.skill.undefined}"
+                return MeanSkill(undefined(reason), None)
+            if profile.yardstick.ranked:
+                values.append(profile.skill.value)
+                draws.append(profile.draws)
     if not values:
-        return Score(None, undefined="no task leaves enough room to rank on")
-    return Score(float(np.mean(values)))
-
-
-def overall_skill(scores: Sequence[TaskScores]) -> Score:
-    """Average emergence and composition; undefined as soon as one of them is."""
-    parts = [mean_skill(scores, name) for name in PROFILES]
-    values = [part.value for part in parts if part.value is not None]
-    if len(values) < len(parts):
-        return next(part for part in parts if part.value is None)
-    return Score(float(np.mean(values)))
+        return MeanSkill(undefined("no task leaves enough room to rank on"), None)
+    interval = percentile_interval(np.mean(draws, axis=0))
+    return MeanSkill(Score(float(np.mean(values))), interval)

@@ -81,7 +81,7 @@ def _pretty(value: object, *, indent: int) -> str:
 
 def arrays_to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Write named arrays as safetensors."""
-    return save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+    return save({key: np.asarray(value, order="C") for key, value in arrays.items()})
 
 
 def read_arrays(path: Path, *, sha256: str | None = None) -> dict[str, np.ndarray]:
@@ -106,3 +106,7 @@ def read_arrays(path: Path, *, sha256: str | None = None) -> dict[str, np.ndarra
         raise FileFormatError(f"'{path}' cannot be read: {error.strerror}.") from None
     except SafetensorError as error:
         raise FileFormatError(f"'{path}' is not a safetensors file: {error}") from None
+    except KeyError as error:  # a number type that numpy does not have
+        raise FileFormatError(
+            f"'{path}' holds numbers of type {error}, which cannot be read here."
+        ) from None

@@ -17,7 +17,8 @@ LARGEST_FILE = 1_000_000
 DEEPEST = 20
 """Levels of nesting."""
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# possessive and with an optional end: an unterminated string must not backtrack
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class StrictJSONError(FileFormatError):
@@ -64,11 +65,12 @@ def check_strict_json(data: bytes, *, file: Path | str) -> None:
         return value if math.isfinite(value) else refuse(f"{text} is not finite.")
 
     def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        keys = [key for key, _ in items]
-        for key in keys:
-            if keys.count(key) > 1:
+        unique: dict[str, object] = {}
+        for key, value in items:
+            if key in unique:
                 refuse(f"the key '{key}' occurs more than once.")
-        return dict(items)
+            unique[key] = value
+        return unique
 
     try:
         text = data.decode("utf-8")

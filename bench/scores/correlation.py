@@ -7,10 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.scores.score import Score, ScoreSpec, undefined
-from bench.scores.shares import NOT_FINITE
+from bench.scores.shares import NO_REFERENCE, NOT_FINITE
 
 TIED_BELOW = 0.05
 """Sections below this fraction of the peak count as tied before ranking."""
+
+CONSTANT_WITHIN = 1e-12
+"""A profile that spreads over no more than this part of its peak is constant."""
 
 PEARSON = ScoreSpec(
     name="pearson",
@@ -39,6 +42,8 @@ def pearson(
     """Return the linear correlation; undefined where a profile is constant."""
     if not np.isfinite(attribution).all():
         return undefined(NOT_FINITE)
+    if not np.isfinite(reference).all():
+        return undefined(NO_REFERENCE)
     a, t = (_standardised(x) for x in (attribution, reference))
     if a is None or t is None:
         return undefined(_CONSTANT)
@@ -51,14 +56,20 @@ def spearman(
     """Return the rank correlation after small sections have been tied."""
     if not np.isfinite(attribution).all():
         return undefined(NOT_FINITE)
+    if not np.isfinite(reference).all():
+        return undefined(NO_REFERENCE)
     return pearson(_ranks(_tied(attribution)), _ranks(_tied(reference)))
 
 
 def _standardised(x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"] | None:
     peak = np.abs(x).max()
-    if np.ptp(x) <= 1e-12 * peak:
+    if peak == 0.0:
         return None
-    centred = x / peak - (x / peak).mean()
+    # the peak first: the spread of huge values must not overflow
+    scaled = x / peak
+    if np.ptp(scaled) <= CONSTANT_WITHIN:
+        return None
+    centred = scaled - scaled.mean()
     return centred / np.linalg.norm(centred)
 
 

@@ -37,7 +37,7 @@ def onset_error(
     attribution: Float[np.ndarray, " S"], reference: Float[np.ndarray, " S"]
 ) -> Score:
     """Return the distance between both onsets in sections."""
-    missing = why_undefined(attribution)
+    missing = why_undefined(attribution, reference)
     if missing is not None:
         return missing
     return Score(float(abs(onset(attribution) - onset(reference))))
@@ -47,7 +47,7 @@ def wasserstein(
     attribution: Float[np.ndarray, " S"], reference: Float[np.ndarray, " S"]
 ) -> Score:
     """Return the Wasserstein-1 distance of the shares, sections 1 / S of depth apart."""
-    missing = why_undefined(attribution)
+    missing = why_undefined(attribution, reference)
     if missing is not None:
         return missing
     gap = np.cumsum(shares(attribution)) - np.cumsum(shares(reference))

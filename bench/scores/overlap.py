@@ -25,7 +25,7 @@ def overlap(
     an offset costs; negative parts count as nothing. It equals one minus the total
     variation distance of the shares.
     """
-    missing = why_undefined(attribution)
+    missing = why_undefined(attribution, reference)
     if missing is not None:
         return missing
     both = np.minimum(shares(attribution), shares(reference))

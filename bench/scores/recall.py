@@ -36,7 +36,7 @@ def top_k_recall(
     With k main sections: those ranked strictly above the k-th value count fully, those
     tied with it by the chance to be drawn into the remaining places.
     """
-    missing = why_undefined(attribution)
+    missing = why_undefined(attribution, reference)
     if missing is not None:
         return missing
     wanted = list(main_sections(reference))

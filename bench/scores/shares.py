@@ -10,14 +10,19 @@ from bench.scores.score import Score, undefined
 
 NOT_FINITE = "the attribution has values that are not finite"
 NOTHING_POSITIVE = "the attribution is nowhere positive"
+NO_REFERENCE = "the reference is nowhere positive or not finite"
 
 
-def why_undefined(values: Float[np.ndarray, " S"]) -> Score | None:
-    """Say why a profile has no shares, or return None if it has."""
-    if not np.isfinite(values).all():
+def why_undefined(
+    attribution: Float[np.ndarray, " S"], reference: Float[np.ndarray, " S"]
+) -> Score | None:
+    """Say why the shares of two profiles cannot be compared, or return None."""
+    if not np.isfinite(attribution).all():
         return undefined(NOT_FINITE)
-    if not (values > 0).any():
+    if not (attribution > 0).any():
         return undefined(NOTHING_POSITIVE)
+    if not (np.isfinite(reference).all() and (reference > 0).any()):
+        return undefined(NO_REFERENCE)
     return None
 
 

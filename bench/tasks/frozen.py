@@ -1,11 +1,14 @@
 """The base of everything that is read from disk: strict, frozen, finite, closed."""
 
 from pathlib import Path
-from typing import Self
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import FileFormatError
+
+# typing.Self would do, but beartype refuses it in a method of an undecorated class
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class FrozenModel(BaseModel):
@@ -16,7 +19,7 @@ class FrozenModel(BaseModel):
     )
 
     @classmethod
-    def parse(cls, text: str | bytes, *, file: Path | str) -> Self:
+    def parse(cls: type[Model], text: str | bytes, *, file: Path | str) -> Model:
         """Read one JSON text and report every problem in it at once.
 
         Args:

@@ -3,11 +3,12 @@
 Positions count from 0, the beginning-of-sequence token included.
 """
 
+import glob
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, ValidationError
 
@@ -84,13 +85,25 @@ def _rows(path: Path) -> list[dict[str, object]]:
         from datasets.exceptions import DatasetGenerationError  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError("datasets", extra="run") from None
+    _check_content(path)
+    source = glob.escape(str(path))  # datasets takes a path for a pattern
     with tempfile.TemporaryDirectory() as cache:
         try:
-            loaded = Dataset.from_json(str(path), cache_dir=cache, keep_in_memory=True)
+            loaded = Dataset.from_json(source, cache_dir=cache, keep_in_memory=True)
         except (DatasetGenerationError, OSError) as error:
             cause = error.__cause__ or error
             raise FileFormatError(f"'{path}' cannot be read: {cause}") from None
         return loaded.to_list()
+
+
+def _check_content(path: Path) -> None:
+    """Refuse a missing or empty file, for which datasets has no clear error."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FileFormatError(f"'{path}' cannot be read: {error.strerror}.") from None
+    if not data.strip():
+        raise FileFormatError(f"'{path}' is empty; expected one prompt a line.")
 
 
 def _validated(rows: Sequence[dict[str, object]], path: Path) -> list[Prompt]:
@@ -99,12 +112,22 @@ def _validated(rows: Sequence[dict[str, object]], path: Path) -> list[Prompt]:
     problems: list[str] = []
     for number, row in enumerate(rows, start=1):
         try:
-            prompts.append(Prompt.model_validate(row, strict=False))
+            prompts.append(Prompt.model_validate(_tuples(row)))
         except ValidationError as error:
             problems.append(f" line {number}:\n{describe(error)}")
     if problems:
         raise FileFormatError(f"'{path}' is not usable:\n" + "\n".join(problems))
     return prompts
+
+
+def _tuples(value: object) -> object:
+    """Turn lists into the tuples that a strict record asks for."""
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        return {key: _tuples(item) for key, item in items}
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in cast("list[object]", value))
+    return value
 
 
 def find_problems(prompts: Sequence[Prompt]) -> Iterator[str]:

@@ -74,11 +74,12 @@ def read_suites(root: Path) -> dict[str, Suite]:
     path = root / "tasks" / SUITES_FILE
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FileFormatError(
             f"The suites in '{path}' cannot be read: {error}"
         ) from None
-    return Suites.parse(json.dumps({"suites": document}), file=path).suites
+    text = json.dumps({"suites": document}, default=str)
+    return Suites.parse(text, file=path).suites
 
 
 def find_suite(name: str, *, root: Path) -> Suite:

@@ -41,12 +41,17 @@ class Recipe:
     blocks: int = 8
     width: int = 128
     heads: int = 4
+    head_width: int = 32
     mlp_width: int = 256
     steps: int = 3000
     batch: int = 32
     length: int = 64
     shortest_period: int = 6
     longest_period: int = 28
+    chain_rows: int = 12
+    """Rows of a batch that hold text of a Markov chain in which a span is repeated."""
+    successors: int = 4
+    """How many tokens may follow a token in the chain."""
     learning_rate: float = 3e-3
     weight_decay: float = 0.1
     warmup: int = 100
@@ -61,7 +66,7 @@ class Recipe:
 def drop_chance(recipe: Recipe, *, step: int) -> float:
     """Return the chance that a section is dropped, rising linearly to its final value."""
     start = recipe.drop_from * recipe.steps
-    return recipe.section_drop * min(1.0, max(0.0, (step - start) / start))
+    return recipe.section_drop * min(1.0, max(0.0, (step - start) / max(start, 1)))
 
 
 def build_model(recipe: Recipe) -> LlamaForCausalLM:
@@ -74,6 +79,7 @@ def build_model(recipe: Recipe) -> LlamaForCausalLM:
         num_hidden_layers=recipe.blocks,
         num_attention_heads=recipe.heads,
         num_key_value_heads=recipe.heads,
+        head_dim=recipe.head_width,
         max_position_embeddings=256,
         bos_token_id=BOS,
         eos_token_id=None,
@@ -84,20 +90,46 @@ def build_model(recipe: Recipe) -> LlamaForCausalLM:
 
 
 def draw_batch(recipe: Recipe, *, step: int) -> Tensor:
-    """Draw ``[BOS] s_1..s_n s_1..s_n ...`` with a period n of its own in each row."""
+    """Draw a batch: repeated random tokens, and a Markov chain with a repeated span."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-    periods = torch.randint(
-        recipe.shortest_period,
-        recipe.longest_period + 1,
-        (recipe.batch, 1),
-        generator=generator,
-    )
-    order = torch.rand(
-        recipe.batch, recipe.ordinary_tokens, generator=generator
-    ).argsort(dim=1)
-    index = torch.arange(recipe.length) % periods
+    rows = torch.cat([_repeated(recipe, generator), _chain(recipe, generator)])
     bos = torch.full((recipe.batch, 1), BOS)
-    return torch.cat([bos, order.gather(1, index) + 1], dim=1)
+    return torch.cat([bos, rows + 1], dim=1)
+
+
+def _repeated(recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Draw ``s_1..s_n s_1..s_n ...`` with a period n of its own in each row."""
+    rows = recipe.batch - recipe.chain_rows
+    shortest, longest = recipe.shortest_period, recipe.longest_period
+    periods = torch.randint(shortest, longest + 1, (rows, 1), generator=generator)
+    tokens = torch.rand(rows, recipe.ordinary_tokens, generator=generator)
+    index = torch.arange(recipe.length) % periods
+    return tokens.argsort(dim=1).gather(1, index)
+
+
+def _chain(recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Draw text of a fixed Markov chain, and copy a span of it to a later place."""
+    rows, length = recipe.chain_rows, recipe.length
+    fixed = torch.Generator().manual_seed(recipe.seed)
+    shape = (recipe.ordinary_tokens, recipe.ordinary_tokens)
+    followers = torch.rand(shape, generator=fixed).argsort(dim=1)[
+        :, : recipe.successors
+    ]
+    likely = torch.arange(recipe.successors, 0, -1).float()
+    choice = torch.multinomial(
+        likely, rows * length, replacement=True, generator=generator
+    ).reshape(rows, length)
+    text = torch.randint(recipe.ordinary_tokens, (rows, 1), generator=generator)
+    for position in range(1, length):
+        after = followers[text[:, -1]].gather(1, choice[:, position, None])
+        text = torch.cat([text, after], dim=1)
+    for row in text:
+        span = int(torch.randint(8, length // 3, (), generator=generator))
+        start = int(torch.randint(length - 2 * span + 1, (), generator=generator))
+        first, last = start + span, length - span
+        copy = int(torch.randint(first, last + 1, (), generator=generator))
+        row[copy : copy + span] = row[start : start + span].clone()
+    return text
 
 
 def section_projections(model: LlamaForCausalLM) -> list[torch.nn.Module]:
@@ -253,10 +285,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--section-drop", type=float, default=Recipe.section_drop)
+    parser.add_argument("--set", nargs="*", default=[])
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = Recipe(steps=arguments.steps, section_drop=arguments.section_drop)
+    from dataclasses import replace
+
+    recipe = replace(
+        recipe,
+        **{
+            k: type(getattr(recipe, k))(v)
+            for k, v in (x.split("=") for x in arguments.set)
+        },
+    )
     arguments.out.mkdir(parents=True, exist_ok=True)
     checkpoint = arguments.out / CHECKPOINT
     model = train(recipe, checkpoint=checkpoint, console=Console(stderr=True))

@@ -1,0 +1,77 @@
+# Everything a fresh machine needs: `make demo` and `make test` set themselves up.
+SHELL := bash
+
+# Candidates are tried by running them: version managers leave names that do not work.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import sys, venv, ensurepip; raise SystemExit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+# Passed to pip as they are, for example to choose a build of torch.
+PIP_ARGS ?=
+
+VENV := .venv
+BASE := .venv-base
+BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+METHOD ?= attribution-patching
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types imports unit board base bench clean
+
+help:
+	@echo "make demo   score a method against a measured reference (METHOD=...)"
+	@echo "make test   every check that a change has to pass"
+	@echo "make bench  timings, side by side"
+	@echo "make clean  remove what the others made"
+
+python-found:
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv was found. On Debian and \
+	Ubuntu: apt install python3 python3-venv. Or name one: make PYTHON=/path/to/python"; exit 2; }
+
+$(VENV)/run: pyproject.toml constraints.txt | python-found
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) $(PIP_ARGS) --editable '.[run]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(BIN)/python $(PIP) $(PIP_ARGS) --editable '.[run,dev]'
+	@touch $@
+
+$(BASE)/base: pyproject.toml constraints.txt | python-found
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/python $(PIP) $(PIP_ARGS) --editable .
+	@touch $@
+
+demo: $(VENV)/run
+	$(BIN)/bench evaluate $(METHOD)
+	@echo
+	@echo "The picture is results/$(METHOD)/induction/small-llama.png. Next:"
+	@echo "  source $(VENV)/bin/activate"
+	@echo "  bench reference show induction/small-llama   what the method was measured against"
+	@echo "  bench init my-method                         a method of your own"
+
+test: lint types imports unit board base
+	@echo "All checks passed."
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
+
+imports: $(VENV)/dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+board: $(VENV)/dev
+	$(BIN)/bench leaderboard --check
+
+# the torch-free commands, in an environment that has no torch
+base: $(BASE)/base
+	$(BASE)/bin/python tests/without_torch.py
+
+bench: $(VENV)/dev
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/benchmarks -m benchmark_suite --benchmark-only
+
+clean:
+	rm -rf $(VENV) $(BASE) results .pytest_cache .ruff_cache .hypothesis .import_linter_cache

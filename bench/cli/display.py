@@ -1,0 +1,45 @@
+"""Progress on stderr."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Report = Callable[[int, int], None]
+"""(done, total) of a stage."""
+Stage = Callable[[str], Report]
+"""Announce a stage; returns its report."""
+
+
+@contextmanager
+def progress_display() -> Iterator[Callable[[str], Stage]]:
+    """Show progress bars; yields a function from a title to that title's stages."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+
+        def titled(title: str) -> Stage:
+            def stage(name: str) -> Report:
+                bar = progress.add_task(f"{title}: {name}", total=1)
+
+                def report(done: int, total: int) -> None:
+                    progress.update(bar, completed=done, total=total)
+
+                return report
+
+            return stage
+
+        yield titled

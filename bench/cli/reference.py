@@ -1,0 +1,152 @@
+"""``bench reference``: measure, verify and show references."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from tabulate import tabulate
+
+from bench.cli.display import progress_display
+from bench.cli.options import RESULTS, Device, Json, Root, resolve_root
+from bench.cli.tables import bar, profile_table
+from bench.errors import MissingExtraError, RunFailedError
+from bench.profiles.promptwise import PROFILES
+from bench.profiles.sections import section_names
+from bench.results.reference_record import Reference, ReferenceRecord, read_reference
+from bench.results.store import write_atomically
+from bench.tasks.registry import find_task
+from bench.tasks.spec import Task
+
+reference = typer.Typer(
+    name="reference", help="Measure, verify and show references.", no_args_is_help=True
+)
+
+STAGES = RESULTS / "reference-stages"
+
+TaskName = Annotated[str, typer.Argument(help="Task, by name or task.toml.")]
+Exact = Annotated[
+    bool, typer.Option("--exact", help="Use the exact linear response throughout.")
+]
+
+
+@reference.command()
+def compute(
+    task: TaskName, device: Device = "cpu", exact: Exact = False, root: Root = None
+) -> None:
+    """Measure the reference of a task; the same command continues after a stop."""
+    folder = resolve_root(root)
+    stored = _measure(find_task(task, root=folder), device=device, exact=exact)
+    from bench.evaluation.reference import write_reference
+
+    print(write_reference(stored, root=folder, stages=STAGES))
+
+
+@reference.command()
+def verify(task: TaskName, device: Device = "cpu", root: Root = None) -> None:
+    """Measure a reference again and compare it with the stored one."""
+    folder = resolve_root(root)
+    found = find_task(task, root=folder)
+    stored = read_reference(found, root=folder)
+    again = _measure(found, device=device, exact=stored.record.from_exact)
+    from bench.evaluation.reference import compare_references, forget_stages
+
+    forget_stages(STAGES)
+    problems = compare_references(stored, again.record)
+    if problems:
+        raise RunFailedError(
+            f"The reference of '{found.id}' was not reproduced:\n  "
+            + "\n  ".join(problems)
+        )
+    print(f"{found.id}: reproduced within tolerance")
+
+
+@reference.command()
+def show(
+    task: TaskName,
+    as_json: Json = False,
+    out: Annotated[Path, typer.Option(help="Folder for the plot.")] = RESULTS
+    / "references",
+    root: Root = None,
+) -> None:
+    """Print a reference as tables with bars and draw it."""
+    folder = resolve_root(root)
+    found = find_task(task, root=folder)
+    stored = read_reference(found, root=folder)
+    if as_json:
+        print(stored.record.model_dump_json(indent=2))
+    else:
+        _print_reference(found, stored.record)
+    path = out / f"{found.id}.png"
+    write_atomically(path, _draw(found, stored))
+    typer.echo(f"The plot is in {path}", err=True)
+
+
+def _measure(task: Task, *, device: str, exact: bool):
+    try:
+        from bench.evaluation.reference import compute_reference
+    except ImportError as error:
+        raise MissingExtraError(error.name or "torch", extra="run") from None
+    with progress_display() as titled:
+        return compute_reference(
+            task, device=device, exact=exact, stages=STAGES, stage=titled(task.id)
+        )
+
+
+def _print_reference(task: Task, record: ReferenceRecord) -> None:
+    sections = section_names(task.spec.model.blocks)
+    columns = {
+        "emergence (gain)": record.gain.mean,
+        "composition": record.composition_mean,
+    }
+    print(f"{task.id}, version {task.spec.version}, {record.protocol}")
+    print(f"{record.prompts} prompts, strength {record.regime.strength:g}\n")
+    print(profile_table(sections, {k: np.array(v) for k, v in columns.items()}))
+    print("\nInduction signature after each section")
+    full = max(record.signature.mean)
+    rows = [
+        (name, f"{mean:.3f}", f"[{low:.3f}, {high:.3f}]", bar(mean, full=full))
+        for name, mean, low, high in zip(
+            ("embeddings", *sections),
+            record.signature.mean,
+            record.signature.lower,
+            record.signature.upper,
+            strict=True,
+        )
+    ]
+    print(tabulate(rows, tablefmt="plain", disable_numparse=True))
+    print("\nGates")
+    for gate in record.gates:
+        sign = ">=" if gate.at_least else "<="
+        print(f"  {gate.measured:10.4g} {sign} {gate.threshold:<6g} {gate.meaning}")
+    print("\nSplit-half reliability and ceiling (prompt noise only)")
+    for name in PROFILES:
+        print(f"  {name}: {record.reliability[name]:.4f}, {record.ceiling[name]:.4f}")
+    sys.stdout.flush()
+
+
+def _draw(task: Task, stored: Reference) -> bytes:
+    try:
+        from bench.plots.reference_plot import ReferenceView, draw_reference
+    except ImportError as error:
+        raise MissingExtraError(error.name or "matplotlib", extra="run") from None
+    record = stored.record
+    bands = {
+        name: np.array([band.mean, band.lower, band.upper])
+        for name, band in (("signature", record.signature), ("gain", record.gain))
+    }
+    return draw_reference(
+        ReferenceView(
+            title=f"Reference of {task.id} ({record.protocol}, {record.prompts} prompts)",
+            sections=section_names(task.spec.model.blocks),
+            signature=bands["signature"],
+            gain=bands["gain"],
+            composition=np.array(record.composition_mean),
+            composition_check=np.array(record.composition_resample),
+            strengths=np.array(record.regime.strengths),
+            responses=np.array(record.regime.responses),
+            window=(record.regime.lowest, record.regime.highest),
+            strength=record.regime.strength,
+        )
+    )

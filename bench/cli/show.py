@@ -1,0 +1,40 @@
+"""``bench show``: one task."""
+
+import json
+from typing import Annotated
+
+import typer
+from tabulate import tabulate
+
+from bench.cli.options import Json, Root, resolve_root
+from bench.results.reference_record import reference_path
+from bench.tasks.registry import find_task
+
+
+def show(
+    task: Annotated[str, typer.Argument(help="Task, by name or task.toml.")],
+    as_json: Json = False,
+    root: Root = None,
+) -> None:
+    """Show what a task consists of."""
+    folder = resolve_root(root)
+    found = find_task(task, root=folder)
+    spec = found.spec
+    if as_json:
+        print(json.dumps(spec.model_dump(mode="json"), indent=2))
+        return
+    stored = reference_path(folder, found.id)
+    place = spec.model.embedded or spec.model.path or spec.model.hub or ""
+    rows = {
+        "task": spec.id,
+        "version": spec.version,
+        "summary": spec.summary,
+        "licence": spec.licence,
+        "model": f"{place} ({spec.model.architecture}, {spec.model.blocks} blocks)",
+        "sections": found.n_sections,
+        "prompts": spec.prompts.file,
+        "reference protocol": spec.protocol,
+        "reference": "stored" if stored.is_file() else "not measured yet",
+        "digest": found.digest,
+    }
+    print(tabulate(list(rows.items()), tablefmt="plain", disable_numparse=True))

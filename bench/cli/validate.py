@@ -1,0 +1,90 @@
+"""``bench validate``: report all problems of submissions."""
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import Root, resolve_root
+from bench.cli.tables import scores_table
+from bench.cli.trusted import read_trusted
+from bench.submissions.problems import Problem
+from bench.submissions.validation import Checked, validate_submission
+
+INVALID = 3
+
+
+class Format(StrEnum):
+    """How problems are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+def validate(
+    paths: Annotated[list[Path], typer.Argument(help="Submission folders.")],
+    output: Annotated[
+        Format, typer.Option("--format", help="How to print.")
+    ] = Format.TEXT,
+    root: Root = None,
+) -> None:
+    """Check submissions and compute their scores; believes no claimed number."""
+    trusted = read_trusted(resolve_root(root))
+    checked = [validate_submission(path, trusted) for path in paths]
+    {Format.TEXT: _text, Format.JSON: _json, Format.GITHUB: _github}[output](checked)
+    if any(found.problems for found in checked):
+        raise typer.Exit(INVALID)
+
+
+def _text(checked: list[Checked]) -> None:
+    for found in checked:
+        for problem in found.problems:
+            print(_line(found, problem))
+            print(f"  expected: {problem.expected}")
+            print(f"  found:    {problem.found}")
+            print(f"  fix:      {problem.fix}")
+        if not found.problems:
+            print(f"{found.folder}: valid")
+            print(scores_table(list(found.scores.values())))
+
+
+def _line(found: Checked, problem: Problem) -> str:
+    place = f"{found.folder / problem.file}"
+    pointer = f"#{problem.pointer}" if problem.pointer else ""
+    return f"{problem.code} {place}{pointer}: {problem.title}"
+
+
+def _json(checked: list[Checked]) -> None:
+    document = [
+        {
+            "submission": str(found.folder),
+            "valid": not found.problems,
+            "problems": [asdict(p) | {"title": p.title} for p in found.problems],
+        }
+        for found in checked
+    ]
+    print(json.dumps(document, indent=2))
+
+
+def _github(checked: list[Checked]) -> None:
+    for found in checked:
+        for problem in found.problems:
+            file = _escape_property(str(found.folder / problem.file))
+            text = (
+                f"{problem.pointer} {problem.title}: expected {problem.expected}, "
+                f"found {problem.found}. {problem.fix}"
+            )
+            print(f"::error file={file},title={problem.code}::{_escape(text.strip())}")
+
+
+def _escape(text: str) -> str:
+    """Keep text from ending a workflow command or starting another."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")

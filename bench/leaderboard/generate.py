@@ -1,0 +1,66 @@
+"""Generate the leaderboard of a suite from the repository's files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import FileFormatError
+from bench.leaderboard.ranking import RankedRow, rank_rows
+from bench.leaderboard.render import render_json, render_markdown
+from bench.leaderboard.rows import collect_rows
+from bench.results.store import write_atomically
+from bench.submissions.validation import Trusted
+
+SUITE = "core"
+FILES = ("leaderboard.md", "leaderboard.json")
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The ranked rows and the files that show them."""
+
+    rows: list[RankedRow]
+    files: dict[str, str]
+    """File name to content."""
+
+
+def generate(root: Path, trusted: Trusted) -> Leaderboard:
+    """Score everything anew and render it.
+
+    Raises:
+        InvalidSubmissionError: A submission has problems.
+    """
+    suite = trusted.suites[SUITE]
+    rows = rank_rows(collect_rows(root, trusted, suite=SUITE))
+    contents = (
+        render_markdown(rows, name=SUITE, suite=suite),
+        render_json(rows, name=SUITE, suite=suite),
+    )
+    return Leaderboard(rows, dict(zip(FILES, contents, strict=True)))
+
+
+def write_leaderboard(leaderboard: Leaderboard, *, root: Path) -> None:
+    """Write the files.
+
+    Raises:
+        NoRoomError: A file could not be written.
+    """
+    for name, text in leaderboard.files.items():
+        write_atomically(root / name, text.encode())
+
+
+def check_leaderboard(leaderboard: Leaderboard, *, root: Path) -> None:
+    """Compare the files with what they should be, byte for byte.
+
+    Raises:
+        FileFormatError: A file is missing or stale.
+    """
+    stale = [
+        name
+        for name, text in leaderboard.files.items()
+        if not (root / name).is_file() or (root / name).read_bytes() != text.encode()
+    ]
+    if stale:
+        raise FileFormatError(
+            f"{' and '.join(stale)} do not show the present submissions and references. "
+            "Write them anew with: bench leaderboard"
+        )

@@ -1,0 +1,88 @@
+"""Scores as plain data: what ``--json`` prints and the leaderboard stores."""
+
+from collections.abc import Mapping, Sequence
+
+from bench.profiles.promptwise import PROFILES
+from bench.results.attribution_record import AttributionRecord
+from bench.results.scoring import MeanSkill, ProfileScores, TaskScores, mean_skill
+from bench.scores.score import Score
+
+Plain = dict[str, object]
+
+DIGITS = 6
+"""Decimals of reported scores: far below any difference that means something."""
+
+
+def plain_score(score: Score) -> float | None:
+    """Return a score's value for output; None where it is undefined."""
+    return None if score.value is None else round(score.value, DIGITS)
+
+
+def plain_interval(interval: tuple[float, float] | None) -> list[float] | None:
+    """Return an interval for output."""
+    return None if interval is None else [round(bound, DIGITS) for bound in interval]
+
+
+def plain_profile(scores: ProfileScores) -> Plain:
+    """Return all scores on one profile, with what they are measured against."""
+    name, best = scores.yardstick.best_null
+    shown = {key: plain_score(score) for key, score in scores.shown.items()}
+    return {
+        "overlap": plain_score(scores.overlap),
+        "skill": plain_score(scores.skill),
+        "interval": plain_interval(scores.interval),
+        "undefined": scores.skill.undefined,
+        "ranked": scores.yardstick.ranked,
+        "ceiling": round(scores.yardstick.ceiling, DIGITS),
+        "best_null": {"name": name, "overlap": round(best, DIGITS)},
+        **shown,
+    }
+
+
+def plain_task(scores: TaskScores, record: AttributionRecord | None) -> Plain:
+    """Return everything about one task; ``record`` is None for a null method."""
+    return {
+        "task": scores.task,
+        "status": "ok",
+        "profiles": {name: plain_profile(scores.profiles[name]) for name in PROFILES},
+        "cost_forward_equivalents": None
+        if record is None
+        else record.cost_forward_equivalents,
+        "wall_s": None if record is None else record.wall_s,
+    }
+
+
+def plain_mean(mean: MeanSkill, key: str = "mean_skill") -> Plain:
+    """Return a mean skill, its interval, and why it is undefined if it is."""
+    return {
+        key: plain_score(mean.score),
+        "interval": plain_interval(mean.interval),
+        "undefined": mean.score.undefined,
+    }
+
+
+def plain_evaluation(
+    *,
+    method: str,
+    suite: str | None,
+    scored: Sequence[tuple[TaskScores, AttributionRecord]],
+    failed: Mapping[str, str],
+) -> Plain:
+    """Return the result of ``bench evaluate`` or ``bench score``.
+
+    Args:
+        method: The method's name.
+        suite: The suite, or None for a choice of tasks.
+        scored: Scores and attributions of the tasks that ran.
+        failed: Task to what went wrong.
+    """
+    tasks: list[Plain] = [plain_task(scores, record) for scores, record in scored]
+    tasks += [
+        {"task": name, "status": "failed", "error": error}
+        for name, error in failed.items()
+    ]
+    complete = mean_skill([scores for scores, _ in scored])
+    if failed:
+        names = ", ".join(sorted(failed))
+        complete = MeanSkill(Score(None, undefined=f"failed on {names}"), None)
+    return {"method": method, "suite": suite, "tasks": tasks, **plain_mean(complete)}

@@ -1,0 +1,109 @@
+"""Pack results into a submission."""
+
+from pathlib import Path
+
+from bench.errors import FileFormatError, UserError
+from bench.profiles.promptwise import PROFILES, ProfileName
+from bench.results.attribution_record import (
+    AttributionRecord,
+    read_attribution,
+    task_key,
+)
+from bench.results.provenance import bench_version
+from bench.results.scoring import score_record
+from bench.results.store import to_json, write_atomically
+from bench.submissions.manifest import (
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    SuiteKey,
+    file_name,
+)
+from bench.submissions.validation import Trusted
+from bench.tasks.digest import sha256_of_bytes
+
+
+def pack_submission(
+    results: Path, *, suite: str, trusted: Trusted, out: Path
+) -> Manifest:
+    """Copy the attributions of a results folder into a submission folder.
+
+    Args:
+        results: Folder that ``bench evaluate`` wrote.
+        suite: Name of the suite that has to be complete.
+        trusted: The repository's tasks and references.
+        out: Folder of submissions; the new one is named after the method.
+
+    Raises:
+        UserError: Tasks are missing, results differ in method or task version, or the
+            name belongs to a built-in method.
+        NoRoomError: A file could not be written.
+    """
+    records = _read_results(results, suite=suite, trusted=trusted)
+    method = next(iter(records.values())).method
+    if method.name in trusted.built_in and method.origin != "built-in":
+        raise UserError(
+            f"'{method.name}' is the name of a built-in method. Give your method "
+            "another name and evaluate it again."
+        )
+    contents = {task: to_json(record) for task, record in records.items()}
+    manifest = Manifest(
+        method=method,
+        suite=SuiteKey(name=suite, version=trusted.suites[suite].version),
+        files=tuple(
+            FileEntry(
+                task=task,
+                path=file_name(task),
+                bytes=len(data),
+                sha256=sha256_of_bytes(data),
+            )
+            for task, data in contents.items()
+        ),
+        claimed_overlap={
+            task: _claims(record, suite=suite, trusted=trusted)
+            for task, record in records.items()
+        },
+        bench=bench_version(),
+    )
+    folder = out / method.name
+    for task, data in contents.items():
+        write_atomically(folder / file_name(task), data)
+    write_atomically(folder / MANIFEST, to_json(manifest))
+    return manifest
+
+
+def _read_results(
+    results: Path, *, suite: str, trusted: Trusted
+) -> dict[str, AttributionRecord]:
+    records: dict[str, AttributionRecord] = {}
+    problems: list[str] = []
+    for name in trusted.suites[suite].tasks:
+        path = results / f"{name}.json"
+        try:
+            record = read_attribution(path)
+        except FileFormatError as error:
+            problems.append(f"  {error}")
+            continue
+        if record.task != task_key(trusted.tasks[name]):
+            problems.append(f"  '{path}' was made on another version of '{name}'.")
+        records[name] = record
+    if len({record.method for record in records.values()}) > 1:
+        problems.append("  the results come from different versions of the method.")
+    if problems:
+        raise UserError(
+            f"The results in '{results}' cannot be submitted to suite '{suite}':\n"
+            + "\n".join(problems)
+            + f"\nRun: bench evaluate METHOD --suite {suite}"
+        )
+    return records
+
+
+def _claims(
+    record: AttributionRecord, *, suite: str, trusted: Trusted
+) -> dict[ProfileName, float | None]:
+    scores = score_record(
+        record,
+        trusted.references[record.task.id],
+        others=trusted.others(record.task.id, suite),
+    )
+    return {name: scores.profiles[name].overlap.value for name in PROFILES}

@@ -1,0 +1,44 @@
+"""What can be wrong with a submission: one stable code for each kind of problem."""
+
+from dataclasses import dataclass
+
+CODES: dict[str, str] = {
+    "S001": "not a submission folder",
+    "S002": "unexpected file",
+    "S003": "not a regular file",
+    "S004": "file too large",
+    "S010": "not strict JSON",
+    "S011": "does not fit the schema",
+    "S020": "folder and method have different names",
+    "S021": "name reserved for a built-in method",
+    "S022": "listed file is missing",
+    "S023": "file differs from its recorded size or digest",
+    "S024": "task listed more than once",
+    "S025": "unknown suite or suite version",
+    "S026": "task of the suite is missing",
+    "S030": "unknown task",
+    "S031": "made on another version of the task",
+    "S032": "wrong number of sections",
+    "S033": "attribution belongs to another method or task",
+    "S034": "values are not the mean of per_prompt",
+    "S040": "claimed score differs from the computed one",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem: where, what was expected, what was found, what to do."""
+
+    code: str
+    file: str
+    """Path inside the submission's folder."""
+    pointer: str
+    """JSON pointer inside the file; empty for the whole file."""
+    expected: str
+    found: str
+    fix: str
+
+    @property
+    def title(self) -> str:
+        """What kind of problem this is."""
+        return CODES[self.code]

@@ -16,7 +16,7 @@ from bench.api import LayerAttribution, TaskContext, method
 
 @method("{name}", kind="write")
 def {function}(ctx: TaskContext) -> LayerAttribution:
-    """Multiply each write by the behaviour's gradient (gradient x activation)."""
+    """Multiply each write by its gradient."""
     trace, gradients = ctx.gradients(ctx.prompts.clean)
     per_section = [
         (write * gradient).sum(dim=(1, 2))  # one number for each prompt
@@ -33,8 +33,8 @@ def init(
     slug = name.removesuffix(".py").replace("_", "-").lower()
     if not slug.replace("-", "").isalnum() or not slug[0].isalpha():
         raise UserError(
-            f"'{name}' cannot name a method: use letters, digits and hyphens, beginning "
-            "with a letter, as in 'my-method'."
+            f"'{name}' cannot name a method: use letters, digits and hyphens, "
+            "beginning with a letter, as in 'my-method'."
         )
     function = slug.replace("-", "_")
     path = Path(f"{function}.py")

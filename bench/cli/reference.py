@@ -138,7 +138,7 @@ def _draw(task: Task, stored: Reference) -> bytes:
     }
     return draw_reference(
         ReferenceView(
-            title=f"Reference of {task.id} ({record.protocol}, {record.prompts} prompts)",
+            title=f"{task.id}: {record.protocol} on {record.prompts} prompts",
             sections=section_names(task.spec.model.blocks),
             signature=bands["signature"],
             gain=bands["gain"],

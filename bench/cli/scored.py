@@ -127,6 +127,7 @@ def _caption(scores: TaskScores, name: ProfileName) -> str:
     if profile.overlap.value is None:
         return f"undefined, {profile.overlap.undefined}"
     return (
-        f"overlap {profile.overlap.value:.2f} (best null "
-        f"{profile.yardstick.best_null[1]:.2f}, ceiling {profile.yardstick.ceiling:.2f})"
+        f"overlap {profile.overlap.value:.2f}, "
+        f"best null {profile.yardstick.best_null[1]:.2f}, "
+        f"ceiling {profile.yardstick.ceiling:.2f}"
     )

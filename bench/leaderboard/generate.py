@@ -61,6 +61,6 @@ def check_leaderboard(leaderboard: Leaderboard, *, root: Path) -> None:
     ]
     if stale:
         raise FileFormatError(
-            f"{' and '.join(stale)} do not show the present submissions and references. "
-            "Write them anew with: bench leaderboard"
+            f"{' and '.join(stale)} do not show the present submissions and "
+            "references. Write them anew with: bench leaderboard"
         )

@@ -13,13 +13,14 @@ from bench.scores.score import Score
 from bench.tasks.registry import Suite
 
 LEGEND = """\
-- **skill**: (overlap - best null) / (ceiling - best null), mean over tasks; 0 is no better
-  than trivial, 1 as good as the reference's own reliability allows. 95 % interval from
-  resampled prompts.
+- **skill**: (overlap - best null) / (ceiling - best null), mean over tasks; 0 is no
+  better than trivial, 1 as good as the reference's own reliability allows. 95 %
+  interval from resampled prompts.
 - **emergence** asks where the response builds up, **composition** what it depends on.
-- **tier**: built-in methods are run by this repository; claimed ones are re-scored from the
-  submitted attributions and not ranked. *Null methods look at nothing of the behaviour.*
-- **cost**: forward-equivalents (floating-point operations over those of one forward pass).
+- **tier**: built-in methods are run by this repository; claimed ones are re-scored from
+  the submitted attributions and not ranked. *Null methods look at nothing of the
+  behaviour.*
+- **cost**: forward-equivalents (operations over those of one forward pass).
 - **n/a** is undefined, with the reason in `leaderboard.json`; it never ranks.
 """
 

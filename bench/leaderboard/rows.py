@@ -161,5 +161,7 @@ def _random_scores(reference: Reference, *, others: Sequence[Reference]) -> Task
         expected = Score(random_overlap(reference.promptwise.profile(name)))
         found = skill(expected, yardstick)
         draws = None if found.value is None else np.array([found.value])
-        profiles[name] = ProfileScores(expected, found, {}, yardstick, draws)
+        profiles[name] = ProfileScores(
+            overlap=expected, skill=found, draws=draws, shown={}, yardstick=yardstick
+        )
     return TaskScores(task=reference.record.task.id, profiles=profiles)

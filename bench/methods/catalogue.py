@@ -51,7 +51,7 @@ BUILT_IN: tuple[Entry, ...] = (
         "write",
         "bench.methods.eap_ig:eap_ig",
         "2 F + 8 (F + B)",
-        "Multiply the change of each write by the mean gradient on the way from corrupt.",
+        "Multiply the change of each write by the mean gradient along a path.",
     ),
     Entry(
         "mean-ablation",

@@ -33,7 +33,7 @@ class FoundMethod:
 
 
 def find_method(name: str) -> FoundMethod:
-    """Resolve ``path.py[:attribute]``, ``module:attribute``, an entry point, a built-in.
+    """Resolve ``path.py[:name]``, ``module:name``, an entry point or a built-in.
 
     Raises:
         MethodError: The file or module cannot be loaded or holds no method.
@@ -89,7 +89,7 @@ def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
         module = importlib.import_module(name)
     except ImportError as error:
         raise MethodError(
-            f"The module '{name}' cannot be imported: {error}. Is its package installed?"
+            f"The module '{name}' cannot be imported: {error}. Is it installed?"
         ) from error
     found = _pick(module, attribute, where=name)
     source = inspect.getsourcefile(module)

@@ -22,7 +22,7 @@ STEPS = 8
 
 @method("eap-ig", kind="write")
 def eap_ig(ctx: TaskContext) -> LayerAttribution:
-    """Multiply the change of each write by the mean gradient on the way from corrupt."""
+    """Multiply the change of each write by the mean gradient along a path."""
     clean, corrupt = ctx.trace(ctx.prompts.clean), ctx.trace(ctx.prompts.corrupt)
     change = clean.embeddings - corrupt.embeddings
     total = torch.zeros(())

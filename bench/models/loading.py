@@ -1,6 +1,7 @@
 """Load subject models, from the repository, a folder or the hub."""
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
@@ -79,7 +80,7 @@ def _from_hub(name: str, *, revision: str) -> PreTrainedModel:
 
 def _loaded(name: str, **options: object) -> PreTrainedModel:
     """Load weights from safetensors alone, and refuse a partial fit."""
-    module, info = AutoModelForCausalLM.from_pretrained(
+    loaded = AutoModelForCausalLM.from_pretrained(
         name,
         dtype=torch.float32,
         use_safetensors=True,  # never a pickle
@@ -87,6 +88,7 @@ def _loaded(name: str, **options: object) -> PreTrainedModel:
         output_loading_info=True,
         **options,
     )
+    module, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
     wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys")}
     if any(wrong.values()) or info["mismatched_keys"]:
         shown = "; ".join(f"{k}: {', '.join(v[:3])}" for k, v in wrong.items() if v)

@@ -87,7 +87,9 @@ SIGNATURE_GATES = frozenset({"signature", "ratio-sites", "ratio-prompts", "loss"
 """Gates that fail where there is nothing to explain."""
 
 
-def interval(values: Float[np.ndarray, "P *rest"]) -> Float[np.ndarray, "2 *rest"]:
+def interval(
+    values: Float[np.ndarray, "prompts ..."],
+) -> Float[np.ndarray, "two ..."]:
     """Return Student-t confidence bounds of the mean over prompts, lower and upper."""
     from scipy.stats import t  # noqa: PLC0415  (half a second to import)
 

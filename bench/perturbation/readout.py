@@ -18,8 +18,8 @@ from bench.perturbation.direction import perturbed_positions
 from bench.tasks.prompts import Probe, Prompt
 
 READOUTS = ("copy", "control", "previous", "match")
-"""copy: source k, copy site. control: pairs that hold no correlation. previous: the site
-after the source. match: the second occurrence of the source's token."""
+"""copy: source k and its copy site. control: pairs that hold no correlation. previous:
+the site after the source. match: the second occurrence of the source's token."""
 
 
 @dataclass(frozen=True)

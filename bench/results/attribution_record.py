@@ -64,7 +64,7 @@ class AttributionRecord(FrozenModel):
             lengths.add(len(self.untrained))
         if len(lengths) > 1:
             raise ValueError(
-                "values, per_prompt and untrained must have one number for each section; "
+                "values, per_prompt and untrained need one number for each section; "
                 f"found lengths {sorted(lengths)}"
             )
         return self

@@ -59,7 +59,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     if not (folder / ".git").exists():  # not some other repository further up
         return None
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607  (the user's own git)
             cwd=folder,
             capture_output=True,

@@ -89,7 +89,7 @@ class ReferenceRecord(FrozenModel):
     copy_response: Numbers
     control_response: Numbers
     control_prompt_response: Numbers
-    """Response at each point: copy sites, control sites, copy sites of control prompts."""
+    """At each point: copy sites, control sites, copy sites of control prompts."""
     first_loss: float
     second_loss: float
     """Nats per token."""

@@ -77,10 +77,8 @@ def plain_evaluation(
         failed: Task to what went wrong.
     """
     tasks: list[Plain] = [plain_task(scores, record) for scores, record in scored]
-    tasks += [
-        {"task": name, "status": "failed", "error": error}
-        for name, error in failed.items()
-    ]
+    for name, error in failed.items():
+        tasks.append({"task": name, "status": "failed", "error": error})
     complete = mean_skill([scores for scores, _ in scored])
     if failed:
         names = ", ".join(sorted(failed))

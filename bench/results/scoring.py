@@ -103,7 +103,7 @@ def score_attribution(
     own_untrained: Float[np.ndarray, " S"] | None = None,
 ) -> TaskScores:
     """Score an attribution of kind write on both profiles of a task."""
-    profiles = {
+    profiles: dict[ProfileName, ProfileScores] = {
         name: _score_profile(attribution, reference, name, others, own_untrained)
         for name in PROFILES
     }

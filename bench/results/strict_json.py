@@ -52,43 +52,51 @@ def check_strict_json(data: bytes, *, file: Path | str) -> None:
     Raises:
         StrictJSONError: The message says what and where.
     """
-    _check_depth(data, file=file)
-
-    def refuse(reason: str) -> NoReturn:
-        raise StrictJSONError(f"'{file}' is not strict JSON: {reason}")
-
-    def constant(name: str) -> NoReturn:
-        refuse(f"it holds {name}; every number must be finite.")
-
-    def number(text: str) -> float:
-        value = float(text)
-        return value if math.isfinite(value) else refuse(f"{text} is not finite.")
-
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        unique: dict[str, object] = {}
-        for key, value in items:
-            if key in unique:
-                refuse(f"the key '{key}' occurs more than once.")
-            unique[key] = value
-        return unique
-
     try:
-        text = data.decode("utf-8")
+        _check_depth(data)
         value = json.loads(
-            text, parse_constant=constant, parse_float=number, object_pairs_hook=pairs
+            data.decode("utf-8"),
+            parse_constant=_constant,
+            parse_float=_number,
+            object_pairs_hook=_pairs,
         )
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds lone surrogates
-    except UnicodeDecodeError as error:
-        refuse(f"byte {error.start} is not UTF-8.")
-    except UnicodeEncodeError:
-        refuse("a string holds half of a surrogate pair.")
-    except json.JSONDecodeError as error:
-        refuse(f"line {error.lineno}, column {error.colno}: {error.msg}.")
-    except ValueError as error:  # an integer of more digits than Python converts
-        refuse(str(error).splitlines()[0])
+    except ValueError as error:
+        raise StrictJSONError(f"'{file}' is not strict JSON: {_why(error)}") from None
 
 
-def _check_depth(data: bytes, *, file: Path | str) -> None:
+def _why(error: ValueError) -> str:
+    """Say what is wrong in the words of this format."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8."
+    if isinstance(error, UnicodeEncodeError):
+        return "a string holds half of a surrogate pair."
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}: {error.msg}."
+    return str(error).splitlines()[0]
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}; every number must be finite.")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not finite.")
+    return value
+
+
+def _pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+    unique: dict[str, object] = {}
+    for key, value in items:
+        if key in unique:
+            raise ValueError(f"the key '{key}' occurs more than once.")
+        unique[key] = value
+    return unique
+
+
+def _check_depth(data: bytes) -> None:
     """Refuse deep nesting before a recursive reader sees it."""
     depth = 0
     for match in _BRACKETS.finditer(data):
@@ -98,6 +106,4 @@ def _check_depth(data: bytes, *, file: Path | str) -> None:
         elif token in b"]}":
             depth -= 1
         if depth > DEEPEST:
-            raise StrictJSONError(
-                f"'{file}' is not strict JSON: nested deeper than {DEEPEST} levels."
-            )
+            raise ValueError(f"nested deeper than {DEEPEST} levels.")

@@ -1,4 +1,4 @@
-"""Scores over depth: where the attribution sets in, and how far it lies from the truth."""
+"""Scores over depth: where an attribution sets in, how far it lies from the truth."""
 
 import numpy as np
 from jaxtyping import Float
@@ -46,7 +46,7 @@ def onset_error(
 def wasserstein(
     attribution: Float[np.ndarray, " S"], reference: Float[np.ndarray, " S"]
 ) -> Score:
-    """Return the Wasserstein-1 distance of the shares, sections 1 / S of depth apart."""
+    """Return the Wasserstein-1 distance of the shares, sections 1/S of depth apart."""
     missing = why_undefined(attribution, reference)
     if missing is not None:
         return missing

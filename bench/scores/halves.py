@@ -14,8 +14,8 @@ from bench.scores.overlap import overlap
 from bench.scores.score import Score, undefined
 
 N_SPLITS = 100
-"""Number of splits into halves. They are part of the definition, not a random choice of
-a run: the generator below is fixed, so a reference has one reliability and one ceiling."""
+"""Number of splits into halves. They are part of the definition: the generator below is
+fixed, so a reference has one reliability and one ceiling."""
 
 Rows = Int[np.ndarray, " n"]
 

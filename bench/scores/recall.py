@@ -1,4 +1,4 @@
-"""Top-k recall: how many of the reference's main sections an attribution ranks first."""
+"""Top-k recall: how many of the main sections an attribution ranks first."""
 
 import numpy as np
 from jaxtyping import Float

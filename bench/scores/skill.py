@@ -48,8 +48,8 @@ def skill(overlap: Score, yardstick: Yardstick) -> Score:
         return overlap
     if yardstick.room <= 0:
         return undefined(
-            f"the best null ({yardstick.best_null[0]}) reaches the ceiling, so there is "
-            "no room for skill"
+            f"the best null ({yardstick.best_null[0]}) reaches the ceiling, so there "
+            "is no room for skill"
         )
     raw = (overlap.value - yardstick.best_null[1]) / yardstick.room
     return Score(max(-1.0, min(1.0, raw)))

@@ -87,7 +87,8 @@ def _read_results(
         if record.task != task_key(trusted.tasks[name]):
             problems.append(f"  '{path}' was made on another version of '{name}'.")
         records[name] = record
-    if len({record.method for record in records.values()}) > 1:
+    methods = [record.method for record in records.values()]
+    if any(method != methods[0] for method in methods):
         problems.append("  the results come from different versions of the method.")
     if problems:
         raise UserError(

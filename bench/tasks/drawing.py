@@ -11,7 +11,7 @@ from bench.tasks.prompts import Probe, Prompt, Split
 
 
 class RepeatedRandom(FrozenModel):
-    """``[BOS] s_1 .. s_N s_1 .. s_N``, the s distinct and uniform over a token range."""
+    """``[BOS] s_1 .. s_N s_1 .. s_N``, the s distinct, uniform over a token range."""
 
     kind: Literal["repeated-random"]
     seed: Annotated[int, Field(ge=0)]

@@ -10,6 +10,9 @@ from bench.errors import FileFormatError
 # typing.Self would do, but beartype refuses it in a method of an undecorated class
 Model = TypeVar("Model", bound=BaseModel)
 
+SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
+
 
 class FrozenModel(BaseModel):
     """A record that refuses unknown keys, wrong types, NaN and changes."""
@@ -43,6 +46,6 @@ def describe(error: ValidationError) -> str:
     for problem in error.errors(include_url=False):
         place = "/".join(str(part) for part in problem["loc"]) or "(whole file)"
         found = repr(problem["input"])
-        shown = found if len(found) <= 60 else found[:57] + "..."
+        shown = found if len(found) <= SHOWN else found[: SHOWN - 3] + "..."
         lines.append(f"  {place}: {problem['msg']} (found {shown})")
     return "\n".join(lines)

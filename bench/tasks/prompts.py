@@ -81,8 +81,11 @@ def _rows(path: Path) -> list[dict[str, object]]:
     """Read the lines of a prompt file."""
     # datasets costs half a second, and the torch-free commands only hash prompt files
     try:
-        from datasets import Dataset  # noqa: PLC0415
-        from datasets.exceptions import DatasetGenerationError  # noqa: PLC0415
+        # datasets ships no types
+        from datasets import Dataset  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
+        from datasets.exceptions import (  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
+            DatasetGenerationError,
+        )
     except ImportError:
         raise MissingExtraError("datasets", extra="run") from None
     _check_content(path)

@@ -17,7 +17,10 @@ def doctor(
     device: Device = "cpu",
     root: Root = None,
 ) -> None:
-    """Check a method in seconds: shape, finiteness, determinism, ties, speed."""
+    """Check a method in seconds.
+
+    Shape, finiteness, determinism under equal seeds, ties, speed.
+    """
     found = load_method(method)
     from bench.evaluation.doctor import examine
 

@@ -44,7 +44,7 @@ def evaluate(
     as_json: Json = False,
     root: Root = None,
 ) -> None:
-    """Run a method on tasks, score it, and draw its profiles.
+    """Run a method, score it, and draw its profiles.
 
     The same command continues after an interruption.
     """

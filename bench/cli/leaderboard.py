@@ -20,7 +20,10 @@ def leaderboard(
     ] = False,
     root: Root = None,
 ) -> None:
-    """Write leaderboard.md and leaderboard.json from submissions and references."""
+    """Write leaderboard.md and leaderboard.json.
+
+    Both follow from submissions and reference_results alone, byte for byte.
+    """
     folder = resolve_root(root)
     generated = generate(folder, read_trusted(folder))
     if check:

@@ -1,49 +1,35 @@
-"""The command ``bench``: register the commands, turn errors into exit codes."""
+"""The command ``bench``: name the commands, turn errors into exit codes."""
 
 import sys
 from collections.abc import Sequence
 
-import typer
-
-from bench.cli.doctor import doctor
-from bench.cli.env import env
-from bench.cli.evaluate import evaluate
-from bench.cli.init import init
-from bench.cli.leaderboard import leaderboard
-from bench.cli.list import list_things
-from bench.cli.prompts import prompts
-from bench.cli.reference import reference
-from bench.cli.schema import schema
-from bench.cli.score import score
-from bench.cli.show import show
-from bench.cli.submit import submit
-from bench.cli.validate import validate
+from bench.cli.lazy import Command, lazy_group, plain_typer
 from bench.errors import BenchError
 
 INTERRUPTED = 130
 
-app = typer.Typer(
-    name="bench",
-    help="Benchmark circuit-analysis methods on language models.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+COMMANDS = (
+    Command("list", "list_things", "List tasks, built-in methods or suites."),
+    Command("show", "show", "Show what a task consists of."),
+    Command("init", "init", "Write a method file that runs as it is."),
+    Command("doctor", "doctor", "Check a method in seconds."),
+    Command("evaluate", "evaluate", "Run a method, score it, and draw its profiles."),
+    Command("score", "score", "Score stored attributions again; runs no model."),
+    Command("submit", "submit", "Pack the results of a method into a submission."),
+    Command("validate", "validate", "Check submissions and compute their scores."),
+    Command("leaderboard", "leaderboard", "Write leaderboard.md and leaderboard.json."),
+    Command("reference", "reference", "Measure, verify and show references."),
+    Command("prompts", "prompts", "Draw prompts."),
+    Command("schema", "schema", "Print a JSON Schema, or write all of them."),
+    Command("env", "env", "Print versions and platform, for a bug report."),
 )
-app.command("list")(list_things)
-app.command()(show)
-app.command()(init)
-app.command()(doctor)
-app.command()(evaluate)
-app.command()(score)
-app.command()(submit)
-app.command()(validate)
-app.command()(leaderboard)
-app.add_typer(reference)
-app.add_typer(prompts)
-app.command()(schema)
-app.command()(env)
+
+app = plain_typer(cls=lazy_group(COMMANDS))
+
+
+@app.callback()
+def _bench() -> None:
+    """Benchmark circuit-analysis methods on language models."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

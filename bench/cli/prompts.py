@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.lazy import plain_typer
 from bench.cli.options import Root, Seed, resolve_root
 from bench.errors import UserError
 from bench.results.store import write_atomically
@@ -13,7 +14,7 @@ from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.drawing import draw_prompts
 from bench.tasks.registry import find_task
 
-prompts = typer.Typer(name="prompts", help="Draw prompts.", no_args_is_help=True)
+prompts = plain_typer(name="prompts", help="Draw prompts.")
 
 
 @prompts.callback()

@@ -9,6 +9,7 @@ import typer
 from tabulate import tabulate
 
 from bench.cli.display import progress_display
+from bench.cli.lazy import plain_typer
 from bench.cli.options import RESULTS, Device, Json, Root, resolve_root
 from bench.cli.tables import bar, profile_table
 from bench.errors import MissingExtraError, RunFailedError
@@ -19,9 +20,7 @@ from bench.results.store import write_atomically
 from bench.tasks.registry import find_task
 from bench.tasks.spec import Task
 
-reference = typer.Typer(
-    name="reference", help="Measure, verify and show references.", no_args_is_help=True
-)
+reference = plain_typer(name="reference", help="Measure, verify and show references.")
 
 STAGES = RESULTS / "reference-stages"
 

@@ -27,7 +27,7 @@ def submit(
     ] = None,
     root: Root = None,
 ) -> None:
-    """Pack the results of a method into submissions/<method>."""
+    """Pack the results of a method into a submission."""
     folder = resolve_root(root)
     is_name = not method.partition(":")[0].endswith(".py") and ":" not in method
     name = method if is_name else load_method(method).method.name

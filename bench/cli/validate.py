@@ -32,7 +32,10 @@ def validate(
     ] = Format.TEXT,
     root: Root = None,
 ) -> None:
-    """Check submissions and compute their scores; believes no claimed number."""
+    """Check submissions and compute their scores.
+
+    No claimed number is believed, and nothing of a submission is executed.
+    """
     trusted = read_trusted(resolve_root(root))
     checked = [validate_submission(path, trusted) for path in paths]
     {Format.TEXT: _text, Format.JSON: _json, Format.GITHUB: _github}[output](checked)

@@ -1,5 +1,7 @@
 """``bench init``: write a method file that runs as it is."""
 
+import keyword
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,8 @@ from bench.results.store import write_atomically
 
 TEMPLATE = '''\
 """{name}: say here what the method measures, and where it comes from."""
+
+import torch
 
 from bench.api import LayerAttribution, TaskContext, method
 
@@ -22,7 +26,7 @@ def {function}(ctx: TaskContext) -> LayerAttribution:
         (write * gradient).sum(dim=(1, 2))  # one number for each prompt
         for write, gradient in zip(trace.writes, gradients, strict=True)
     ]
-    return ctx.answer(ctx.stack(per_section))
+    return ctx.answer(torch.stack(per_section, dim=1))
 '''
 
 
@@ -31,12 +35,13 @@ def init(
 ) -> None:
     """Write a method file that runs as it is."""
     slug = name.removesuffix(".py").replace("_", "-").lower()
-    if not slug.replace("-", "").isalnum() or not slug[0].isalpha():
+    function = slug.replace("-", "_")
+    taken = keyword.iskeyword(function) or function in ("torch", "method")
+    if not re.fullmatch("[a-z][a-z0-9-]{0,63}", slug) or taken:
         raise UserError(
             f"'{name}' cannot name a method: use letters, digits and hyphens, "
-            "beginning with a letter, as in 'my-method'."
+            "beginning with a letter, and no word of Python's, as in 'my-method'."
         )
-    function = slug.replace("-", "_")
     path = Path(f"{function}.py")
     if path.exists():
         raise UserError(f"'{path}' exists already and was left alone.")

@@ -19,7 +19,7 @@ class Command:
     """Function or Typer group in the module of the command's name."""
     summary: str
 
-    def load(self) -> Any:  # noqa: ANN401  (Typer vendors click and hides its types)
+    def load(self) -> Any:
         """Import the command."""
         found = getattr(import_module(f"bench.cli.{self.name}"), self.attribute)
         if isinstance(found, typer.Typer):
@@ -29,7 +29,7 @@ class Command:
         return typer.main.get_command(alone)
 
 
-def plain_typer(**options: Any) -> typer.Typer:  # noqa: ANN401
+def plain_typer(**options: Any) -> typer.Typer:
     """Make a Typer application without completion, markup or its own tracebacks."""
     return typer.Typer(
         add_completion=False,
@@ -46,15 +46,15 @@ def lazy_group(commands: tuple[Command, ...]) -> type[TyperGroup]:
     table = {command.name: command for command in commands}
 
     class LazyGroup(TyperGroup):
-        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
+        def list_commands(self, ctx: Any) -> list[str]:
             return list(table)
 
-        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
             if cmd_name not in table:
                 raise UnknownNameError("command", cmd_name, table)
             return table[cmd_name].load()
 
-        def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        def format_commands(self, ctx: Any, formatter: Any) -> None:
             with formatter.section("Commands"):
                 formatter.write_dl([(c.name, c.summary) for c in commands])
 

@@ -7,6 +7,7 @@ from bench.cli.lazy import Command, lazy_group, plain_typer
 from bench.errors import BenchError
 
 INTERRUPTED = 130
+INTERRUPTION = "Interrupted; the same command continues."
 
 COMMANDS = (
     Command("list", "list_things", "List tasks, built-in methods or suites."),
@@ -48,9 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Interrupted; the same command continues.", file=sys.stderr)
+        print(INTERRUPTION, file=sys.stderr)
         return INTERRUPTED
     except SystemExit as done:
+        if done.code == INTERRUPTED:  # Typer catches the interrupt itself
+            print(INTERRUPTION, file=sys.stderr)
         return done.code if isinstance(done.code, int) else 1
     return 0
 

@@ -114,7 +114,7 @@ def _write_plots(tasks: Sequence[ScoredTask], *, out: Path) -> None:
             for name in PROFILES
         }
         drawn = draw_attribution(
-            None if why_undefined(values) else shares(values),
+            None if why_undefined(values, values) else shares(values),
             panels,
             sections=section_names(scored.task.spec.model.blocks),
             title=f"{scored.record.method.name} on {scored.task.id}",

@@ -60,7 +60,7 @@ def _checks(
         finding = f"equal seeds differ by up to {gap:.3g}: draw from ctx.generator only"
     yield Check("determinism", same, finding)
     writes = as_writes(first, kind=found.method.kind).values
-    missing = why_undefined(writes)
+    missing = why_undefined(writes, np.ones_like(writes))
     reason = "something is positive" if missing is None else str(missing.undefined)
     yield Check("defined", missing is None, reason)
     tied = 1 - len(np.unique(writes)) / len(writes)

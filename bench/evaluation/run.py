@@ -105,7 +105,12 @@ def _reusable(
         record.task == task_key(task)
         and record.method == method_key(found)
         and record.provenance.seed == settings.seed
-        and record.provenance.device == settings.device
+        and _same_device(record.provenance.device, settings.device)
         and record.provenance.bench == bench_version()
     )
     return record if same else None
+
+
+def _same_device(stored: str, wanted: str) -> bool:
+    """Whether a device as torch names it (``cuda:0``) is the wanted one (``cuda``)."""
+    return wanted in (stored, stored.partition(":")[0])

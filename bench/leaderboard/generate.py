@@ -28,8 +28,9 @@ def generate(root: Path, trusted: Trusted) -> Leaderboard:
 
     Raises:
         InvalidSubmissionError: A submission has problems.
+        UnknownNameError: There is no such suite.
     """
-    suite = trusted.suites[SUITE]
+    suite = trusted.suite(SUITE)
     rows = rank_rows(collect_rows(root, trusted, suite=SUITE))
     contents = (
         render_markdown(rows, name=SUITE, suite=suite),

@@ -99,9 +99,7 @@ def _yardstick(rows: Sequence[RankedRow], task: str, profile: ProfileName) -> st
         if scores is not None and ranked.row.kind == "null":
             name, best = scores.yardstick.best_null
             ranked_note = (
-                ""
-                if scores.yardstick.ranked
-                else " Too little room: shown, not ranked."
+                "" if scores.ranked else " Too little room: shown, not ranked."
             )
             return (
                 f"Ceiling {scores.yardstick.ceiling:.3f}, best null {best:.3f} "
@@ -146,6 +144,7 @@ def _styled(ranked: RankedRow, cells: dict[str, str]) -> dict[str, str]:
 
 def escape(text: str) -> str:
     """Make text safe inside a Markdown table; tabulate does not."""
+    text = " ".join(text.splitlines())
     for character in "\\`*_|#~!":
         text = text.replace(character, "\\" + character)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -10,7 +10,7 @@ import numpy as np
 from bench.errors import InvalidSubmissionError
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName
-from bench.results.attribution_record import AttributionRecord
+from bench.results.attribution_record import AttributionRecord, MethodKey
 from bench.results.reference_record import Reference
 from bench.results.scoring import (
     MeanSkill,
@@ -80,11 +80,14 @@ def collect_rows(root: Path, trusted: Trusted, *, suite: str) -> list[Row]:
     Raises:
         InvalidSubmissionError: A submission has problems.
     """
-    rows = [*_submission_rows(root, trusted), *_null_rows(trusted, suite=suite)]
+    rows = [
+        *_submission_rows(root, trusted, suite=suite),
+        *_null_rows(trusted, suite=suite),
+    ]
     return rows
 
 
-def _submission_rows(root: Path, trusted: Trusted) -> Iterator[Row]:
+def _submission_rows(root: Path, trusted: Trusted, *, suite: str) -> Iterator[Row]:
     folders = sorted(path for path in (root / FOLDER).glob("*") if path.is_dir())
     checked = [validate_submission(folder, trusted) for folder in folders]
     broken = [found.folder.name for found in checked if found.problems]
@@ -94,15 +97,14 @@ def _submission_rows(root: Path, trusted: Trusted) -> Iterator[Row]:
             f"{'has' if len(broken) == 1 else 'have'} problems. See: bench validate "
             + " ".join(f"{FOLDER}/{name}" for name in broken)
         )
-    yield from (_submission_row(found) for found in checked)
+    tasks = trusted.suites[suite].tasks
+    for found in checked:
+        if found.manifest is not None and found.manifest.suite.name == suite:
+            yield _submission_row(found, found.manifest.method, tasks)
 
 
-def _submission_row(checked: Checked) -> Row:
-    if checked.manifest is None:
-        raise InvalidSubmissionError(f"'{checked.folder}' has no manifest.")
-    method = checked.manifest.method
+def _submission_row(checked: Checked, method: MethodKey, tasks: Sequence[str]) -> Row:
     own = method.origin == "built-in"
-    tasks = sorted(checked.records)
     return Row(
         method=method.name,
         kind="builtin" if own else "submission",

@@ -6,6 +6,7 @@
 Shapes: P prompts, T positions, d width, S sections.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -41,17 +42,17 @@ def method(name: str, *, kind: Kind) -> Callable[[MethodFunction], Method]:
     """Declare a function to be a method.
 
     Args:
-        name: Lower-case letters, digits and hyphens.
+        name: At most 64 lower-case letters, digits and hyphens, no hyphen first.
         kind: ``write`` if the answer speaks of what each section adds, ``state`` if it
             speaks of the residual after each section.
 
     Raises:
         MethodError: The name or the kind is not allowed.
     """
-    if not name or not all(c.isdigit() or "a" <= c <= "z" or c == "-" for c in name):
+    if not re.fullmatch("[a-z0-9][a-z0-9-]{0,63}", name):
         raise MethodError(
-            f"'{name}' cannot name a method: use lower-case letters, digits and "
-            "hyphens, as in 'my-method'."
+            f"'{name}' cannot name a method: use at most 64 lower-case letters, digits "
+            "and hyphens, no hyphen first, as in 'my-method'."
         )
     if kind not in KINDS:
         raise MethodError(
@@ -159,13 +160,7 @@ class TaskContext:
 
     def first_prompts(self, count: int) -> "TaskContext":
         """Return the same context with fewer prompts."""
-        few = PromptBatch(
-            **{
-                name: getattr(self.prompts, name)[:count]
-                for name in self.prompts.__dataclass_fields__
-            }
-        )
-        return replace(self, prompts=few)
+        return replace(self, prompts=self.prompts.first(count))
 
     @staticmethod
     def _logits(trace: Trace) -> Tensor:

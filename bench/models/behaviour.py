@@ -40,6 +40,16 @@ class PromptBatch:
         mask = torch.zeros(self.clean.shape, device=self.clean.device)
         return mask.scatter(1, self.sites, 1.0)[..., None]
 
+    def first(self, count: int) -> "PromptBatch":
+        """Take the first prompts."""
+        return PromptBatch(
+            clean=self.clean[:count],
+            corrupt=self.corrupt[:count],
+            control=self.control[:count],
+            sources=self.sources[:count],
+            sites=self.sites[:count],
+        )
+
     def __len__(self) -> int:
         """Return the number of prompts."""
         return len(self.clean)

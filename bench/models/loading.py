@@ -1,10 +1,14 @@
 """Load subject models, from the repository, a folder or the hub."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 from bench.errors import FileFormatError, UserError
 from bench.models.architectures.registry import find_architecture
@@ -20,7 +24,8 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
 
     Raises:
         DigestError: The model's files are missing or altered.
-        FileFormatError: The weights do not fit the configuration.
+        FileFormatError: The weights do not fit the configuration, or the model is not
+            what the task file says.
         UserError: The architecture or the device is unknown, or a hub model cannot be
             had.
     """
@@ -33,6 +38,12 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
         module = _from_hub(str(source.hub), revision=str(source.revision))
     else:
         module = _from_folder(folder)
+    found = module.config.model_type
+    if found != architecture.model_type:
+        raise FileFormatError(
+            f"The model of '{task.id}' is of type '{found}'; its task file says "
+            f"'{architecture.model_type}'. Correct [model] architecture."
+        )
     model = SubjectModel(_prepared(module, device), architecture)
     if len(model.blocks) != source.blocks:
         raise FileFormatError(
@@ -60,7 +71,7 @@ def check_device(device: str) -> None:
 def _from_folder(folder: Path) -> PreTrainedModel:
     try:
         return _loaded(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise FileFormatError(
             f"The model in '{folder}' cannot be loaded: {error}"
         ) from None
@@ -80,22 +91,37 @@ def _from_hub(name: str, *, revision: str) -> PreTrainedModel:
 
 def _loaded(name: str, **options: object) -> PreTrainedModel:
     """Load weights from safetensors alone, and refuse a partial fit."""
-    loaded = AutoModelForCausalLM.from_pretrained(
-        name,
-        dtype=torch.float32,
-        use_safetensors=True,  # never a pickle
-        attn_implementation=ATTENTION,
-        output_loading_info=True,
-        **options,
-    )
+    with _quiet():
+        loaded = AutoModelForCausalLM.from_pretrained(
+            name,
+            dtype=torch.float32,
+            use_safetensors=True,  # never a pickle
+            attn_implementation=ATTENTION,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+            **options,
+        )
     module, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
     wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys")}
-    if any(wrong.values()) or info["mismatched_keys"]:
+    wrong["mismatched_keys"] = sorted(str(key) for key, *_ in info["mismatched_keys"])
+    if any(wrong.values()):
         shown = "; ".join(f"{k}: {', '.join(v[:3])}" for k, v in wrong.items() if v)
         raise FileFormatError(
             f"The weights of '{name}' do not fit its configuration ({shown})."
         )
     return module
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing its own progress bar for a moment."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _prepared(module: PreTrainedModel, device: str) -> PreTrainedModel:

@@ -65,7 +65,9 @@ def measure(
         remember: Called for each stage; it may return arrays of an earlier run.
     """
     bench = lay_out(model, prompts, seed=seed, chunk=CHUNK)
-    behaviour = remember("behaviour", lambda _: plain_behaviour(bench))
+    behaviour = remember(
+        "behaviour", lambda progress: plain_behaviour(bench, progress=progress)
+    )
     sweep = remember(
         "strengths",
         lambda progress: strength_sweep(bench, (*STRENGTHS, None), progress=progress),

@@ -42,14 +42,22 @@ def deviations(
 ) -> Float[np.ndarray, "E N"]:
     """Return ``|response - exact|`` relative to the exact response or its floor."""
     scale = np.maximum(exact, FLOOR * exact[-1])
-    return np.abs(responses - exact) / scale
+    return _ratio(np.abs(responses - exact), scale)
 
 
 def window_change(responses: Float[np.ndarray, "E N"]) -> float:
     """Return the largest relative change of any point's response within a window."""
     middle = (responses.max(axis=0) + responses.min(axis=0)) / 2
     scale = np.maximum(middle, FLOOR * middle[-1])
-    return float((np.ptp(responses, axis=0) / scale).max())
+    return float(_ratio(np.ptp(responses, axis=0), scale).max())
+
+
+def _ratio(
+    difference: Float[np.ndarray, "*E N"], scale: Float[np.ndarray, " N"]
+) -> Float[np.ndarray, "*E N"]:
+    """Divide; no difference is 0 whatever the scale, and NaN stays NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(difference == 0, 0.0, difference / scale)
 
 
 def find_regime(
@@ -65,7 +73,7 @@ def find_regime(
         for low in range(len(strengths))
         for high in range(low, len(strengths))
     ]
-    allowed = [window for window in windows if window[2] <= LARGEST_CHANGE]
+    allowed = [w for w in windows if w[0] == w[1] or w[2] <= LARGEST_CHANGE]
     low, high, change = max(
         allowed,
         key=lambda w: (
@@ -75,7 +83,8 @@ def find_regime(
     )
     middle = np.sqrt(strengths[low] * strengths[high])
     inside = strengths[low : high + 1]
-    nearest = int(np.argmin(np.abs(np.log(inside / middle))))
+    # rounded, so that of two equally near strengths the lower one is taken
+    nearest = int(np.argmin(np.abs(np.log(inside / middle)).round(6)))
     return Regime(
         lowest=float(strengths[low]),
         highest=float(strengths[high]),

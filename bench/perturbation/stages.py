@@ -212,7 +212,7 @@ def resampled(writes: Float[Tensor, "S P T d"]) -> Float[Tensor, "S P T d"]:
     return writes.roll(-1, dims=1)
 
 
-def plain_behaviour(bench: Bench) -> Arrays:
+def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:
     """Measure what the model does without intervention.
 
     Returns:
@@ -225,6 +225,7 @@ def plain_behaviour(bench: Bench) -> Arrays:
     first, second = half_losses(logits, bench.batch)
     mask = bench.batch.site_mask[..., 0]
     norms = (trace.points.norm(dim=-1) * mask).sum(dim=(1, 2)) / mask.sum()
+    progress(1, 1)
     return {
         "logit": _numpy(centred_logit(logits, bench.batch)),
         "first_loss": _numpy(first),

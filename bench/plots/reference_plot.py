@@ -77,7 +77,8 @@ def _strengths(axes: Axes, view: ReferenceView) -> None:
     axes.axvline(view.strength, color=REFERENCE, lw=1, ls="--", label="measured at")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="upper center", ncols=2)
+    axes.set_ylim(top=1.35 * view.responses.max())
     axes.set_xlabel("strength", fontsize=8)
     axes.set_title("Copy-site response against strength", fontsize=9, loc="left")
 

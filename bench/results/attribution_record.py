@@ -1,7 +1,7 @@
 """One method on one task: what is stored and what is submitted."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -45,7 +45,7 @@ class AttributionRecord(FrozenModel):
     method: MethodKey
     values: Values
     """Attribution of each section, [S]."""
-    per_prompt: tuple[Values, ...] | None
+    per_prompt: Annotated[tuple[Values, ...], Field(min_length=1)] | None
     """The same for each discovery prompt, [P, S], where the method gives it."""
     untrained: Values | None
     """The same method on an untrained model of the same shape: its own null, [S]."""
@@ -58,7 +58,7 @@ class AttributionRecord(FrozenModel):
     provenance: Provenance
 
     @model_validator(mode="after")
-    def _one_length(self) -> Self:
+    def _one_length(self) -> "AttributionRecord":
         lengths = {len(self.values), *(len(row) for row in self.per_prompt or ())}
         if self.untrained is not None:
             lengths.add(len(self.untrained))

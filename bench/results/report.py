@@ -32,7 +32,7 @@ def plain_profile(scores: ProfileScores) -> Plain:
         "skill": plain_score(scores.skill),
         "interval": plain_interval(scores.interval),
         "undefined": scores.skill.undefined,
-        "ranked": scores.yardstick.ranked,
+        "ranked": scores.ranked,
         "ceiling": round(scores.yardstick.ceiling, DIGITS),
         "best_null": {"name": name, "overlap": round(best, DIGITS)},
         **shown,

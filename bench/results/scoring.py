@@ -48,6 +48,17 @@ class ProfileScores:
     yardstick: Yardstick
 
     @property
+    def ranked(self) -> bool:
+        """Whether the profile leaves enough room to rank on, alike for every method.
+
+        The method's own null counts for its skill, but must not excuse it from a
+        profile on which the others are ranked.
+        """
+        nulls = self.yardstick.nulls
+        shared = {name: nulls[name] for name in nulls if name != OWN_UNTRAINED}
+        return Yardstick(shared, self.yardstick.ceiling).ranked
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """95 % bootstrap interval of the skill."""
         return None if self.draws is None else percentile_interval(self.draws)
@@ -205,20 +216,21 @@ def mean_skill(
 ) -> MeanSkill:
     """Average the skill over tasks and profiles.
 
-    Undefined as soon as it is undefined somewhere: a method may not choose where it is
-    judged. Profiles that leave too little room to rank on are left out for everybody.
+    Profiles that leave too little room to rank on are left out for everybody. Undefined
+    as soon as it is undefined on another: a method may not choose where it is judged.
     """
     values: list[float] = []
     draws: list[Float[np.ndarray, " B"]] = []
     for name in names:
         for task in scores:
             profile = task.profiles[name]
+            if not profile.ranked:
+                continue
             if profile.skill.value is None or profile.draws is None:
                 reason = f"{task.task}, {name}: {profile.skill.undefined}"
                 return MeanSkill(undefined(reason), None)
-            if profile.yardstick.ranked:
-                values.append(profile.skill.value)
-                draws.append(profile.draws)
+            values.append(profile.skill.value)
+            draws.append(profile.draws)
     if not values:
         return MeanSkill(undefined("no task leaves enough room to rank on"), None)
     interval = percentile_interval(np.mean(draws, axis=0))

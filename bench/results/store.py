@@ -54,7 +54,9 @@ def to_json(record: BaseModel) -> bytes:
 
     The bytes depend on the record alone.
     """
-    document = json.loads(record.model_dump_json(), parse_float=_rounded)
+    # model_dump_json would write NaN as null
+    exact = json.dumps(record.model_dump(mode="json"), allow_nan=False)
+    document = json.loads(exact, parse_float=_rounded)
     indented = json.dumps(document, indent=2, allow_nan=False)
     return (_NUMBERS.sub(_on_one_line, indented) + "\n").encode()
 

@@ -35,6 +35,7 @@ def pack_submission(
         out: Folder of submissions; the new one is named after the method.
 
     Raises:
+        UnknownNameError: There is no such suite.
         UserError: Tasks are missing, results differ in method or task version, or the
             name belongs to a built-in method.
         NoRoomError: A file could not be written.
@@ -77,7 +78,7 @@ def _read_results(
 ) -> dict[str, AttributionRecord]:
     records: dict[str, AttributionRecord] = {}
     problems: list[str] = []
-    for name in trusted.suites[suite].tasks:
+    for name in trusted.suite(suite).tasks:
         path = results / f"{name}.json"
         try:
             record = read_attribution(path)

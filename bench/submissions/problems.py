@@ -10,7 +10,7 @@ CODES: dict[str, str] = {
     "S010": "not strict JSON",
     "S011": "does not fit the schema",
     "S020": "folder and method have different names",
-    "S021": "name reserved for a built-in method",
+    "S021": "passes for a built-in method",
     "S022": "listed file is missing",
     "S023": "file differs from its recorded size or digest",
     "S024": "task listed more than once",

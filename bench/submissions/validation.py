@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.errors import UnknownNameError
 from bench.profiles.attribution import distance_from_mean
 from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord, task_key
@@ -18,7 +19,7 @@ from bench.submissions.manifest import MANIFEST, FileEntry, Manifest
 from bench.submissions.problems import Problem
 from bench.submissions.schema_checks import read_checked
 from bench.tasks.digest import sha256_of_file
-from bench.tasks.registry import find_task, read_suites, task_files
+from bench.tasks.registry import Suite, find_task, read_suites, task_files
 from bench.tasks.spec import Task
 
 CLAIM_TOLERANCE = 1e-6
@@ -56,6 +57,16 @@ class Trusted:
         self.references: dict[str, Reference] = {
             name: read_reference(task, root=root) for name, task in self.tasks.items()
         }
+
+    def suite(self, name: str) -> Suite:
+        """Return a suite.
+
+        Raises:
+            UnknownNameError: There is no such suite.
+        """
+        if name not in self.suites:
+            raise UnknownNameError("suite", name, self.suites)
+        return self.suites[name]
 
     def others(self, task_id: str, suite: str) -> list[Reference]:
         """Return the references of the suite's other tasks."""
@@ -107,6 +118,10 @@ def _manifest_problems(
     if name in trusted.built_in and manifest.method.origin != "built-in":
         fix = "Give your method another name."
         yield Problem("S021", MANIFEST, "/method/name", "a name of its own", name, fix)
+    if manifest.method.origin == "built-in" and name not in trusted.built_in:
+        fix = "Evaluate the method from its own file or module."
+        expected, found = "file, module or entry-point", "built-in"
+        yield Problem("S021", MANIFEST, "/method/origin", expected, found, fix)
     yield from _suite_problems(manifest, trusted)
     for task, count in Counter(entry.task for entry in manifest.files).items():
         if count > 1:

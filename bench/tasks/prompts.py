@@ -3,8 +3,6 @@
 Positions count from 0, the beginning-of-sequence token included.
 """
 
-import glob
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field, ValidationError
 
-from bench.errors import FileFormatError, MissingExtraError
+from bench.errors import FileFormatError
 from bench.tasks.frozen import FrozenModel, describe
+from bench.tasks.json_lines import read_rows
 
 Split = Literal["discovery", "reference"]
 Position = Annotated[int, Field(ge=0)]
@@ -67,7 +66,7 @@ def read_prompts(path: Path, *, split: Split) -> tuple[Prompt, ...]:
             split is empty. All problems of the file are reported at once.
         MissingExtraError: ``datasets`` is not installed.
     """
-    prompts = _validated(_rows(path), path)
+    prompts = _validated(read_rows(path), path)
     problems = list(find_problems(prompts))
     if problems:
         raise FileFormatError(f"'{path}' is not usable:\n" + "\n".join(problems))
@@ -75,38 +74,6 @@ def read_prompts(path: Path, *, split: Split) -> tuple[Prompt, ...]:
     if not chosen:
         raise FileFormatError(f"'{path}' holds no prompt of the split '{split}'.")
     return chosen
-
-
-def _rows(path: Path) -> list[dict[str, object]]:
-    """Read the lines of a prompt file."""
-    # datasets costs half a second, and the torch-free commands only hash prompt files
-    try:
-        # datasets ships no types
-        from datasets import Dataset  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
-        from datasets.exceptions import (  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
-            DatasetGenerationError,
-        )
-    except ImportError:
-        raise MissingExtraError("datasets", extra="run") from None
-    _check_content(path)
-    source = glob.escape(str(path))  # datasets takes a path for a pattern
-    with tempfile.TemporaryDirectory() as cache:
-        try:
-            loaded = Dataset.from_json(source, cache_dir=cache, keep_in_memory=True)
-        except (DatasetGenerationError, OSError) as error:
-            cause = error.__cause__ or error
-            raise FileFormatError(f"'{path}' cannot be read: {cause}") from None
-        return loaded.to_list()
-
-
-def _check_content(path: Path) -> None:
-    """Refuse a missing or empty file, for which datasets has no clear error."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FileFormatError(f"'{path}' cannot be read: {error.strerror}.") from None
-    if not data.strip():
-        raise FileFormatError(f"'{path}' is empty; expected one prompt a line.")
 
 
 def _validated(rows: Sequence[dict[str, object]], path: Path) -> list[Prompt]:

@@ -12,7 +12,6 @@ and ends with the same weights.
 import argparse
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -38,35 +37,56 @@ class Recipe:
 
     seed: int = 0
     ordinary_tokens: int = 128
-    blocks: int = 8
+    blocks: int = 6
     width: int = 128
-    heads: int = 4
-    head_width: int = 32
+    heads: int = 2
+    head_width: int = 16
+    """Two heads of 16 can carry little of a token's identity, so that one section does
+    not suffice and induction builds up over several."""
     mlp_width: int = 256
-    steps: int = 3000
+    steps: int = 1600
     batch: int = 32
+    chain_rows: int = 12
+    """Rows of a batch that hold text of a Markov chain in which a span is repeated, so
+    that induction shares the model with another behaviour."""
+    successors: int = 4
+    """How many tokens may follow a token in the chain."""
     length: int = 64
     shortest_period: int = 6
     longest_period: int = 28
-    chain_rows: int = 12
-    """Rows of a batch that hold text of a Markov chain in which a span is repeated."""
-    successors: int = 4
-    """How many tokens may follow a token in the chain."""
     learning_rate: float = 3e-3
     weight_decay: float = 0.1
     warmup: int = 100
-    section_drop: float = 0.15
-    """Chance that a sequence skips a section's write. It keeps the model from putting
-    all of induction into one section: whatever is dropped must exist elsewhere too."""
-    drop_from: float = 0.3
-    """Fraction of the steps after which sections are dropped; from the start on it
-    delays the formation of induction several times over."""
+    section_drop: float = 0.0
+    """Chance that a sequence skips a section's write. It makes sections redundant."""
+    drop_from: float = 0.0
+    """Fraction of the steps after which sections are dropped, rising for as long."""
+
+
+VARIANTS = {
+    "shipped": Recipe(),
+    "eight-blocks": Recipe(blocks=8, steps=2000),
+    "more-heads": Recipe(blocks=8, heads=4, steps=2000),
+    "drop-early": Recipe(
+        blocks=8, heads=4, head_width=32, steps=2000, section_drop=0.1
+    ),
+    "drop-late": Recipe(
+        blocks=8,
+        heads=4,
+        head_width=32,
+        steps=3000,
+        chain_rows=0,
+        section_drop=0.15,
+        drop_from=0.3,
+    ),
+}
+"""What was tried; README.md says what came of each."""
 
 
 def drop_chance(recipe: Recipe, *, step: int) -> float:
-    """Return the chance that a section is dropped, rising linearly to its final value."""
+    """Return the chance that a section is dropped at a step."""
     start = recipe.drop_from * recipe.steps
-    return recipe.section_drop * min(1.0, max(0.0, (step - start) / max(start, 1)))
+    return recipe.section_drop * min(1.0, max(0.0, (step - start) / max(start, 1.0)))
 
 
 def build_model(recipe: Recipe) -> LlamaForCausalLM:
@@ -92,7 +112,9 @@ def build_model(recipe: Recipe) -> LlamaForCausalLM:
 def draw_batch(recipe: Recipe, *, step: int) -> Tensor:
     """Draw a batch: repeated random tokens, and a Markov chain with a repeated span."""
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-    rows = torch.cat([_repeated(recipe, generator), _chain(recipe, generator)])
+    rows = _repeated(recipe, generator)
+    if recipe.chain_rows:
+        rows = torch.cat([rows, _chain(recipe, generator)])
     bos = torch.full((recipe.batch, 1), BOS)
     return torch.cat([bos, rows + 1], dim=1)
 
@@ -187,6 +209,7 @@ class State:
     """Model, optimiser and schedule, with an atomic checkpoint free of pickle."""
 
     def __init__(self, recipe: Recipe) -> None:
+        """Start at step 0."""
         self.model = build_model(recipe)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -207,7 +230,7 @@ class State:
         tensors["step"] = torch.tensor(self.step)
         partial = path.with_suffix(".partial")
         save_file({k: v.contiguous() for k, v in tensors.items()}, partial)
-        os.replace(partial, path)
+        partial.replace(path)
 
     def load(self, path: Path) -> None:
         """Continue from a checkpoint."""
@@ -283,22 +306,11 @@ def main() -> None:
     """Parse, train, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
-    parser.add_argument("--section-drop", type=float, default=Recipe.section_drop)
-    parser.add_argument("--set", nargs="*", default=[])
+    parser.add_argument("--variant", choices=VARIANTS, default="shipped")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    recipe = Recipe(steps=arguments.steps, section_drop=arguments.section_drop)
-    from dataclasses import replace
-
-    recipe = replace(
-        recipe,
-        **{
-            k: type(getattr(recipe, k))(v)
-            for k, v in (x.split("=") for x in arguments.set)
-        },
-    )
+    recipe = VARIANTS[arguments.variant]
     arguments.out.mkdir(parents=True, exist_ok=True)
     checkpoint = arguments.out / CHECKPOINT
     model = train(recipe, checkpoint=checkpoint, console=Console(stderr=True))

@@ -1,0 +1,301 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from bench.models.behaviour import centred_logit, half_losses
+from bench.models.subject import SubjectModel
+from bench.perturbation.direction import draw_directions, perturbed_positions
+from bench.perturbation.readout import READOUTS
+from bench.perturbation.response import measure_response
+from bench.perturbation.stages import (
+    Bench,
+    _present,
+    ablated_signatures,
+    clean_writes,
+    full_response,
+    lay_out,
+    mean_of_others,
+    no_progress,
+    plain_behaviour,
+    resampled,
+    stage_names,
+    strength_sweep,
+)
+from bench.tasks.prompts import Prompt
+
+
+class Calls(list[tuple[int, int]]):
+    """Remembers what a stage reported."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Remember one report."""
+        self.append((done, total))
+
+    def reach_the_end(self) -> bool:
+        """Whether every step was reported, the last one too."""
+        total = self[-1][1]
+        return self == [(done, total) for done in range(1, total + 1)]
+
+
+def test_both_prompt_sets_are_perturbed_alike(
+    laid_out: Bench, few_prompts: tuple[Prompt, ...]
+) -> None:
+    """Repeated and control prompts share sources, tokens and directions."""
+    assert_close(laid_out.repeated.tangents, laid_out.control.tangents)
+    assert laid_out.repeated.ids.tolist() == [list(p.input_ids) for p in few_prompts]
+    assert laid_out.control.ids.tolist() == [list(p.control_ids) for p in few_prompts]
+    assert not laid_out.control.embeddings.equal(laid_out.repeated.embeddings)
+
+
+def test_chunks_cover_all_prompts(laid_out: Bench) -> None:
+    """Chunks of two cover three prompts once each."""
+    covered = [i for chunk in laid_out.chunks for i in range(3)[chunk]]
+
+    assert covered == [0, 1, 2]
+
+
+def test_chunk_size_does_not_change_results(
+    tiny_model: SubjectModel, few_prompts: tuple[Prompt, ...]
+) -> None:
+    """Measuring prompts one by one, in pairs or all at once is the same."""
+    found = []
+    for chunk in (1, 2, 8):
+        bench = lay_out(tiny_model, few_prompts, seed=0, chunk=chunk)
+        arrays = full_response(bench, strength=0.01, progress=no_progress)
+        sweep = strength_sweep(bench, [0.01, None], progress=no_progress)
+        ablated = ablated_signatures(
+            bench,
+            resampled(clean_writes(bench)),
+            strength=0.01,
+            progress=no_progress,
+        )
+        found.append(arrays | sweep | ablated)
+    for other in found[1:]:
+        assert other.keys() == found[0].keys()
+        for key, values in found[0].items():
+            assert np.abs(values).max() > 0.01
+            np.testing.assert_allclose(other[key], values, rtol=1e-3, atol=1e-3)
+
+
+def test_sweep_averages_the_copy_response(laid_out: Bench) -> None:
+    """Each strength's row is the copy sites' response, over probes and prompts."""
+    calls = Calls()
+    strengths = [0.1, 0.01, None]
+    found = strength_sweep(laid_out, strengths, progress=calls)["copy_response"]
+
+    assert found.shape == (3, 5)
+    assert calls.reach_the_end()
+    for row, strength in enumerate(strengths):
+        response = measure_response(
+            laid_out.model, laid_out.repeated, strength=strength
+        )
+        # source k = 2..8 is row k - 2, its copy site 8 + k - 1
+        total = [
+            response.relative[p, k - 2, :, 8 + k - 1]
+            for p in range(3)
+            for k in range(2, 9)
+        ]
+        expected = torch.stack(total).double().mean(dim=0)
+        np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_full_response_by_loops(
+    laid_out: Bench, few_prompts: tuple[Prompt, ...]
+) -> None:
+    """Every field's readouts are means over the probes' pairs, prompt by prompt."""
+    calls = Calls()
+    found = full_response(laid_out, strength=0.01, progress=calls)
+
+    assert calls.reach_the_end()
+    for name in ("repeated", "control"):
+        response = measure_response(
+            laid_out.model, getattr(laid_out, name), strength=0.01
+        )
+        np.testing.assert_allclose(
+            found[f"{name}_mean_relative"],
+            response.relative.mean(dim=0),
+            rtol=1e-4,
+            atol=1e-4,
+        )
+        for field in ("relative", "raw", "gain", "additive"):
+            values = getattr(response, field).double().numpy()
+            for p, prompt in enumerate(few_prompts):
+                row = {j: n for n, j in enumerate(perturbed_positions(prompt))}
+                copy, control = (
+                    found[f"{name}_{field}"][p, READOUTS.index(readout)]
+                    for readout in ("copy", "control")
+                )
+                at_copy = [values[p, row[b.source], :, b.site] for b in prompt.probes]
+                at_controls = [
+                    np.mean([values[p, row[j], :, i] for j, i in b.controls], axis=0)
+                    for b in prompt.probes
+                ]
+                np.testing.assert_allclose(
+                    copy, np.mean(at_copy, axis=0), rtol=1e-3, atol=1e-3
+                )
+                np.testing.assert_allclose(
+                    control, np.mean(at_controls, axis=0), rtol=1e-3, atol=1e-3
+                )
+
+
+@pytest.mark.parametrize("section", [0, 3])
+def test_ablated_signature_by_naive_loops(
+    laid_out: Bench,
+    few_prompts: tuple[Prompt, ...],
+    naive_response: Callable,
+    section: int,
+) -> None:
+    """The final signature under ablation equals plain runs, pair by pair."""
+    strength = 0.05
+    calls = Calls()
+    values = resampled(clean_writes(laid_out))
+    found = ablated_signatures(laid_out, values, strength=strength, progress=calls)
+    directions = draw_directions(few_prompts, seed=0, device=torch.device("cpu"))
+
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    excess = []
+    for ids in (few_prompts[1].input_ids, few_prompts[1].control_ids):
+        per_probe = []
+        for j, probe in enumerate(few_prompts[1].probes):
+            final = naive_response(
+                laid_out.model,
+                torch.tensor(ids),
+                source=probe.source,
+                other=int(directions.other_tokens[1, j]),
+                strength=strength,
+                replaced={section: values[section, 1]},
+            ).relative[-1]
+            controls = [float(final[site]) for _, site in probe.controls]
+            per_probe.append(float(final[probe.site]) - float(np.mean(controls)))
+        excess.append(np.mean(per_probe))
+    assert abs(excess[0] - excess[1]) > 1e-3
+    assert found["signature"][1, section] == pytest.approx(
+        excess[0] - excess[1], abs=1e-4
+    )
+
+
+def test_ablated_logit_by_plain_hooks(laid_out: Bench) -> None:
+    """The centred logit under ablation equals that of a hooked plain forward."""
+    values = mean_of_others(clean_writes(laid_out))
+    found = ablated_signatures(laid_out, values, strength=0.01, progress=no_progress)[
+        "logit"
+    ]
+
+    for section, module in enumerate(laid_out.model.section_modules):
+        value = values[section]
+        handle = module.register_forward_hook(lambda _m, _i, _o, v=value: v)
+        with torch.no_grad():
+            logits = laid_out.model.module(laid_out.batch.clean).logits
+        handle.remove()
+        np.testing.assert_allclose(
+            found[:, section], centred_logit(logits, laid_out.batch), atol=1e-5
+        )
+    assert np.ptp(found, axis=1).min() > 0.1
+
+
+def test_ablating_with_the_own_write_changes_nothing(laid_out: Bench) -> None:
+    """Replacing each repeated prompt's writes by its own leaves its logit alone."""
+    found = ablated_signatures(
+        laid_out, clean_writes(laid_out), strength=0.01, progress=no_progress
+    )
+    plain = plain_behaviour(laid_out, progress=no_progress)["logit"]
+
+    np.testing.assert_allclose(found["logit"], plain[:, None] * np.ones(4), atol=1e-5)
+
+
+def test_control_prompts_get_their_repeated_prompts_writes(laid_out: Bench) -> None:
+    """Other control prompts change the ablated signature, other ids alone do not."""
+    values = resampled(clean_writes(laid_out))
+    swapped = replace(laid_out, control=laid_out.repeated)
+    found = ablated_signatures(swapped, values, strength=0.01, progress=no_progress)
+
+    np.testing.assert_array_equal(found["signature"], np.zeros((3, 4)))
+
+
+def test_mean_of_others_hand_worked() -> None:
+    """Each prompt gets the mean of the other two, position by position."""
+    writes = torch.tensor([[[[1.0], [10.0]], [[2.0], [20.0]], [[6.0], [60.0]]]])
+
+    expected = torch.tensor([[[[4.0], [40.0]], [[3.5], [35.0]], [[1.5], [15.0]]]])
+    assert_close(mean_of_others(writes), expected)
+
+
+def test_resampled_hand_worked() -> None:
+    """Each prompt gets the next prompt's write, the last one the first's."""
+    writes = torch.tensor([[[[1.0]], [[2.0]], [[6.0]]], [[[7.0]], [[8.0]], [[9.0]]]])
+
+    found = resampled(writes)
+
+    assert found[0].flatten().tolist() == [2.0, 6.0, 1.0]
+    assert found[1].flatten().tolist() == [8.0, 9.0, 7.0]
+
+
+def test_replacements_by_loop() -> None:
+    """Both replacements equal loops over sections, prompts and positions."""
+    writes = torch.randn(2, 4, 3, 5, generator=torch.Generator().manual_seed(0))
+    means, others = mean_of_others(writes), resampled(writes)
+
+    for s in range(2):
+        for p in range(4):
+            rest = [writes[s, q] for q in range(4) if q != p]
+            assert_close(means[s, p], sum(rest, torch.zeros(3, 5)) / 3)
+            assert_close(others[s, p], writes[s, (p + 1) % 4])
+
+
+def test_clean_writes_are_the_projections_outputs(laid_out: Bench) -> None:
+    """Clean writes equal what plain hooks see on the repeated prompts."""
+    seen = []
+    handles = [
+        module.register_forward_hook(lambda _m, _i, output: seen.append(output))
+        for module in laid_out.model.section_modules
+    ]
+    with torch.no_grad():
+        laid_out.model.module(laid_out.batch.clean)
+    for handle in handles:
+        handle.remove()
+
+    assert_close(clean_writes(laid_out), torch.stack(seen))
+
+
+def test_plain_behaviour(laid_out: Bench) -> None:
+    """Logit and losses are the behaviour's; norm growth is a loop over sites."""
+    calls = Calls()
+    found = plain_behaviour(laid_out, progress=calls)
+    assert calls == [(1, 1)]
+    with torch.no_grad():
+        output = laid_out.model.module(laid_out.batch.clean)
+    first, second = half_losses(output.logits, laid_out.batch)
+    points = laid_out.repeated.embeddings
+    norms = []
+    for write in (torch.zeros_like(points), *clean_writes(laid_out)):
+        points = points + write
+        at_sites = [points[p, i].norm() for p in range(3) for i in range(9, 16)]
+        norms.append(float(torch.stack(at_sites).mean()))
+
+    np.testing.assert_allclose(
+        found["logit"], centred_logit(output.logits, laid_out.batch), atol=1e-5
+    )
+    np.testing.assert_allclose(found["first_loss"], first, rtol=1e-5)
+    np.testing.assert_allclose(found["second_loss"], second, rtol=1e-5)
+    np.testing.assert_allclose(found["norm_growth"], np.diff(norms), atol=1e-5)
+
+
+def test_missing_logits_are_refused() -> None:
+    """A trace without logits cannot be read for behaviour."""
+    with pytest.raises(ValueError, match="The trace was taken without logits"):
+        _present(None)
+
+
+def test_stage_names() -> None:
+    """The stages are named in the order they run."""
+    assert list(stage_names()) == [
+        "behaviour",
+        "strengths",
+        "response",
+        "mean",
+        "resample",
+    ]

@@ -71,7 +71,8 @@ base: $(BASE)/base
 	$(BASE)/bin/python tests/without_torch.py
 
 bench: $(VENV)/dev
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/benchmarks -m benchmark_suite --benchmark-only
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only \
+		--benchmark-columns=min,median,max,rounds --benchmark-sort=name
 
 clean:
 	rm -rf $(VENV) $(BASE) results .pytest_cache .ruff_cache .hypothesis .import_linter_cache

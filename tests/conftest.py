@@ -27,11 +27,11 @@ from bench.results.reference_record import (
     reference_path,
 )
 from bench.results.store import arrays_to_bytes, to_json, write_atomically
+from bench.results.trusted import Trusted
 from bench.scores import bootstrap
 from bench.scores.halves import ceiling, reliability
 from bench.submissions.manifest import FOLDER, MANIFEST, file_name
 from bench.submissions.pack import pack_submission
-from bench.submissions.validation import Trusted
 from bench.tasks.digest import sha256_of_bytes, sha256_of_file
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 from bench.tasks.prompts import Prompt
@@ -79,7 +79,7 @@ def make_model() -> "Callable[..., SubjectModel]":
     test compares zeros with zeros.
     """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, LlamaConfig
 
     from bench.models.architectures.llama import LLAMA
     from bench.models.subject import SubjectModel
@@ -93,11 +93,12 @@ def make_model() -> "Callable[..., SubjectModel]":
             num_attention_heads=2,
             num_key_value_heads=2,
             max_position_embeddings=64,
-            attn_implementation="eager",
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = LlamaForCausalLM(config)
+            module = AutoModelForCausalLM.from_config(
+                config, attn_implementation="eager", dtype=torch.float32
+            )
             for name, parameter in module.named_parameters():
                 torch.nn.init.normal_(
                     parameter,
@@ -430,7 +431,7 @@ def trusted(repository: Path) -> Trusted:
 @pytest.fixture
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw few bootstrap samples, where a test does not look at intervals."""
-    monkeypatch.setattr(bootstrap, "N_RESAMPLES", 5)
+    monkeypatch.setattr(bootstrap, "N_RESAMPLES", 2)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Progress on stderr."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -20,7 +20,7 @@ Stage = Callable[[str], Report]
 
 
 @contextmanager
-def progress_display() -> Iterator[Callable[[str], Stage]]:
+def progress_display() -> Generator[Callable[[str], Stage], None, None]:
     """Show progress bars; yields a function from a title to that title's stages."""
     columns = (
         TextColumn("{task.description}"),

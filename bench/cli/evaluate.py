@@ -1,5 +1,6 @@
 """``bench evaluate``: run a method, score it, show it."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,10 +81,8 @@ def load_method(name: str) -> "FoundMethod":
     Raises:
         MissingExtraError: torch is not installed.
     """
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("torch", extra="run") from None
+    if find_spec("torch") is None:
+        raise MissingExtraError("torch", extra="run")
     from bench.methods.discovery import find_method
 
     return find_method(name)

@@ -1,5 +1,6 @@
 """``bench leaderboard``: generate the leaderboard."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,10 +9,14 @@ from bench.cli.options import Root, resolve_root
 from bench.cli.trusted import read_trusted
 from bench.leaderboard.generate import (
     FILES,
+    SUITE,
     check_leaderboard,
     generate,
     write_leaderboard,
 )
+from bench.leaderboard.rows import Entry
+from bench.results.trusted import Trusted
+from bench.submissions.collect import collect_submissions
 
 
 def leaderboard(
@@ -25,7 +30,8 @@ def leaderboard(
     Both follow from submissions and reference_results alone, byte for byte.
     """
     folder = resolve_root(root)
-    generated = generate(folder, read_trusted(folder))
+    trusted = read_trusted(folder)
+    generated = generate(leaderboard_entries(folder, trusted), trusted)
     if check:
         check_leaderboard(generated, root=folder)
         typer.echo("The leaderboard is up to date.", err=True)
@@ -33,3 +39,17 @@ def leaderboard(
     write_leaderboard(generated, root=folder)
     for name in FILES:
         print(folder / name)
+
+
+def leaderboard_entries(root: Path, trusted: Trusted) -> list[Entry]:
+    """Turn the submissions to the leaderboard's suite into its entries."""
+    tasks = trusted.suite(SUITE).tasks
+    return [
+        Entry(
+            method=found.manifest.method,
+            records=tuple(found.records[task] for task in tasks),
+            scores=tuple(found.scores[task] for task in tasks),
+        )
+        for found in collect_submissions(root, trusted)
+        if found.manifest.suite.name == SUITE
+    ]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from tabulate import tabulate
 
 from bench.results.report import plain_score
-from bench.results.scoring import MeanSkill, TaskScores
+from bench.results.scoring import SPECS, MeanSkill, ProfileScores, TaskScores
 from bench.scores.score import Score
 
 BAR = 24
@@ -40,22 +40,35 @@ def profile_table(
 
 
 def scores_table(scores: Sequence[TaskScores]) -> str:
-    """Print every score of every task and profile, what each means above its column."""
-    rows = [
-        {
-            "task": task.task,
-            "profile": name,
-            "overlap": number(profile.overlap),
-            "best null": "{} {:.2f}".format(*profile.yardstick.best_null),
-            "ceiling": f"{profile.yardstick.ceiling:.2f}",
-            "skill": number(profile.skill),
-            "95 %": interval(profile.interval),
-        }
-        | {key.replace("_", " "): number(score) for key, score in profile.shown.items()}
-        for task in scores
-        for name, profile in task.profiles.items()
-    ]
-    return tabulate(rows, headers="keys", disable_numparse=True)
+    """Print every score, a table for each task and a column for each profile."""
+    return "\n\n".join(_task_table(task) for task in scores)
+
+
+def _task_table(task: TaskScores) -> str:
+    columns = {name: _profile_cells(p) for name, p in task.profiles.items()}
+    labels = next(iter(columns.values()))
+    rows = [[label, *(cells[label] for cells in columns.values())] for label in labels]
+    return tabulate(rows, headers=[task.task, *columns], disable_numparse=True)
+
+
+def _profile_cells(scores: ProfileScores) -> dict[str, str]:
+    null, best = scores.yardstick.best_null
+    shown = {
+        f"{key.replace('_', ' ')} ({_better(key)})": number(score)
+        for key, score in scores.shown.items()
+    }
+    room = "" if scores.ranked else ", not ranked: too little room"
+    return {
+        "skill": f"{number(scores.skill)} {interval(scores.interval)}{room}".strip(),
+        "overlap (higher)": number(scores.overlap),
+        "best null": f"{best:.2f} {null}",
+        "ceiling": f"{scores.yardstick.ceiling:.2f}",
+        **shown,
+    }
+
+
+def _better(key: str) -> str:
+    return next(spec.better for spec in SPECS if spec.name == key)
 
 
 def number(score: Score) -> str:

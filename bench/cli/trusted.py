@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.methods.catalogue import built_in
-from bench.submissions.validation import Trusted
+from bench.results.trusted import Trusted
 
 
 def read_trusted(root: Path) -> Trusted:

@@ -28,7 +28,7 @@ def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, 
     """
     started = time.perf_counter()
     try:
-        returned = found.method(ctx)
+        returned: object = found.method.function(ctx)  # checked below
     except Exception as error:
         raise MethodFailedError(
             f"The method '{found.method.name}' ({found.source}) raised "
@@ -64,12 +64,14 @@ def check_answer(
             "with LayerAttribution(values=...) for one number a section."
         )
     try:
-        attribution = LayerAttribution(
-            values=_to_array(returned.values, "values"),
-            per_prompt=None
+        values = _to_array(returned.values, "values")
+        per_prompt = (
+            None
             if returned.per_prompt is None
-            else _to_array(returned.per_prompt, "per_prompt"),
+            else _to_array(returned.per_prompt, "per_prompt")
         )
+        _check_axes(values, per_prompt)
+        attribution = LayerAttribution(values=values, per_prompt=per_prompt)
         check_shape(attribution, n_sections=n_sections)
         _check_numbers(attribution)
     except AttributionError as error:
@@ -91,6 +93,26 @@ def _to_array(value: object, name: str) -> np.ndarray:
             f"{name} is a {type(value).__name__}{place} and cannot be read as numbers "
             f"({str(error).splitlines()[0]}). Return a numpy array or a CPU tensor."
         ) from None
+
+
+def _check_axes(values: np.ndarray, per_prompt: np.ndarray | None) -> None:
+    if values.ndim != 1:
+        raise AttributionError(
+            f"values has shape {list(values.shape)}; expected one number for each "
+            "section. Values of each prompt belong in per_prompt."
+        )
+    if per_prompt is None:
+        return
+    if per_prompt.ndim != 2 or len(per_prompt) == 0:  # noqa: PLR2004  (axes)
+        raise AttributionError(
+            f"per_prompt has shape {list(per_prompt.shape)}; expected [prompts, "
+            "sections], one prompt at least."
+        )
+    if per_prompt.shape[1] != len(values):
+        raise AttributionError(
+            f"per_prompt has {per_prompt.shape[1]} sections and values has "
+            f"{len(values)}."
+        )
 
 
 def _check_numbers(attribution: LayerAttribution) -> None:

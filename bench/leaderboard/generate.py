@@ -1,14 +1,15 @@
-"""Generate the leaderboard of a suite from the repository's files."""
+"""Generate the leaderboard of a suite: rank, render, write, check."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import FileFormatError
 from bench.leaderboard.ranking import RankedRow, rank_rows
 from bench.leaderboard.render import render_json, render_markdown
-from bench.leaderboard.rows import collect_rows
+from bench.leaderboard.rows import Entry, collect_rows
 from bench.results.store import write_atomically
-from bench.submissions.validation import Trusted
+from bench.results.trusted import Trusted
 
 SUITE = "core"
 FILES = ("leaderboard.md", "leaderboard.json")
@@ -23,15 +24,14 @@ class Leaderboard:
     """File name to content."""
 
 
-def generate(root: Path, trusted: Trusted) -> Leaderboard:
-    """Score everything anew and render it.
+def generate(entries: Sequence[Entry], trusted: Trusted) -> Leaderboard:
+    """Rank and render entries together with the nulls.
 
     Raises:
-        InvalidSubmissionError: A submission has problems.
         UnknownNameError: There is no such suite.
     """
     suite = trusted.suite(SUITE)
-    rows = rank_rows(collect_rows(root, trusted, suite=SUITE))
+    rows = rank_rows(collect_rows(entries, trusted, suite=SUITE))
     contents = (
         render_markdown(rows, name=SUITE, suite=suite),
         render_json(rows, name=SUITE, suite=suite),

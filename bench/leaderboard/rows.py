@@ -1,13 +1,11 @@
-"""Collect what the leaderboard shows: submissions, built-in methods, nulls."""
+"""Collect what the leaderboard shows: methods and nulls."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from bench.errors import InvalidSubmissionError
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.attribution_record import AttributionRecord, MethodKey
@@ -20,11 +18,10 @@ from bench.results.scoring import (
     null_attributions,
     score_attribution,
 )
+from bench.results.trusted import Trusted
 from bench.scores.nulls import RANDOM, random_overlap
 from bench.scores.score import Score
 from bench.scores.skill import skill
-from bench.submissions.manifest import FOLDER
-from bench.submissions.validation import Checked, Trusted, validate_submission
 
 Kind = Literal["submission", "builtin", "null", "oracle"]
 Tier = Literal["claimed", "built-in", "null"]
@@ -74,44 +71,32 @@ class Row:
         return max(days, default=None)
 
 
-def collect_rows(root: Path, trusted: Trusted, *, suite: str) -> list[Row]:
-    """Collect all rows of a suite, in no particular order.
+@dataclass(frozen=True)
+class Entry:
+    """A method's valid results on all tasks of a suite."""
 
-    Raises:
-        InvalidSubmissionError: A submission has problems.
-    """
-    rows = [
-        *_submission_rows(root, trusted, suite=suite),
-        *_null_rows(trusted, suite=suite),
-    ]
-    return rows
+    method: MethodKey
+    records: tuple[AttributionRecord, ...]
+    scores: tuple[TaskScores, ...]
 
 
-def _submission_rows(root: Path, trusted: Trusted, *, suite: str) -> Iterator[Row]:
-    folders = sorted(path for path in (root / FOLDER).glob("*") if path.is_dir())
-    checked = [validate_submission(folder, trusted) for folder in folders]
-    broken = [found.folder.name for found in checked if found.problems]
-    if broken:
-        raise InvalidSubmissionError(
-            f"The leaderboard needs valid submissions; {', '.join(broken)} "
-            f"{'has' if len(broken) == 1 else 'have'} problems. See: bench validate "
-            + " ".join(f"{FOLDER}/{name}" for name in broken)
-        )
-    tasks = trusted.suites[suite].tasks
-    for found in checked:
-        if found.manifest is not None and found.manifest.suite.name == suite:
-            yield _submission_row(found, found.manifest.method, tasks)
+def collect_rows(
+    entries: Sequence[Entry], trusted: Trusted, *, suite: str
+) -> list[Row]:
+    """Collect all rows of a suite, in no particular order."""
+    methods = [_method_row(entry) for entry in entries]
+    return [*methods, *_null_rows(trusted, suite=suite)]
 
 
-def _submission_row(checked: Checked, method: MethodKey, tasks: Sequence[str]) -> Row:
-    own = method.origin == "built-in"
+def _method_row(entry: Entry) -> Row:
+    own = entry.method.origin == "built-in"
     return Row(
-        method=method.name,
+        method=entry.method.name,
         kind="builtin" if own else "submission",
         tier="built-in" if own else "claimed",
-        summary=method.summary,
-        scores=tuple(checked.scores[task] for task in tasks),
-        records=tuple(checked.records[task] for task in tasks),
+        summary=entry.method.summary,
+        scores=entry.scores,
+        records=entry.records,
     )
 
 

@@ -1,6 +1,6 @@
 """Load subject models, from the repository, a folder or the hub."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -113,7 +113,7 @@ def _loaded(name: str, **options: object) -> PreTrainedModel:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None, None, None]:
     """Keep transformers from drawing its own progress bar for a moment."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

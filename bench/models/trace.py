@@ -3,7 +3,7 @@
 Shapes: B rows, T positions, d width, S sections.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -66,7 +66,7 @@ class _Recorder:
 
 
 @contextmanager
-def _recording(model: SubjectModel, recorder: _Recorder) -> Iterator[None]:
+def _recording(model: SubjectModel, recorder: _Recorder) -> Generator[None, None, None]:
     handles = [model.blocks[0].register_forward_pre_hook(recorder.enter)]
     for section, module in enumerate(model.section_modules):
         handles.append(module.register_forward_hook(partial(recorder.write, section)))

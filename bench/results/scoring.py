@@ -13,11 +13,11 @@ from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference
 from bench.scores.bootstrap import percentile_interval, resamples
-from bench.scores.correlation import pearson, spearman
-from bench.scores.depth import onset_error, wasserstein
+from bench.scores.correlation import PEARSON, SPEARMAN, pearson, spearman
+from bench.scores.depth import ONSET_ERROR, WASSERSTEIN, onset_error, wasserstein
 from bench.scores.nulls import ANALYTIC, RANDOM, other_tasks, random_overlap
 from bench.scores.overlap import overlap
-from bench.scores.recall import top_k_recall
+from bench.scores.recall import TOP_K_RECALL, top_k_recall
 from bench.scores.score import Score, undefined
 from bench.scores.skill import Yardstick, skill
 
@@ -29,6 +29,9 @@ SHOWN = {
     "wasserstein": wasserstein,
 }
 """Scores shown beside the overlap."""
+
+SPECS = (PEARSON, SPEARMAN, TOP_K_RECALL, ONSET_ERROR, WASSERSTEIN)
+"""Direction, bounds and meaning of the scores shown."""
 
 OWN_UNTRAINED = "own-untrained"
 NORM_GROWTH = "norm-growth"

@@ -12,6 +12,7 @@ from bench.results.attribution_record import (
 from bench.results.provenance import bench_version
 from bench.results.scoring import score_record
 from bench.results.store import to_json, write_atomically
+from bench.results.trusted import Trusted
 from bench.submissions.manifest import (
     MANIFEST,
     FileEntry,
@@ -19,7 +20,6 @@ from bench.submissions.manifest import (
     SuiteKey,
     file_name,
 )
-from bench.submissions.validation import Trusted
 from bench.tasks.digest import sha256_of_bytes
 
 

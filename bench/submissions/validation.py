@@ -8,19 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import UnknownNameError
 from bench.profiles.attribution import distance_from_mean
 from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord, task_key
-from bench.results.reference_record import Reference, read_reference
 from bench.results.scoring import TaskScores, score_record
+from bench.results.trusted import Trusted
 from bench.submissions.folder_checks import check_folder
 from bench.submissions.manifest import MANIFEST, FileEntry, Manifest
 from bench.submissions.problems import Problem
 from bench.submissions.schema_checks import read_checked
 from bench.tasks.digest import sha256_of_file
-from bench.tasks.registry import Suite, find_task, read_suites, task_files
-from bench.tasks.spec import Task
 
 CLAIM_TOLERANCE = 1e-6
 """Stored numbers are rounded to nine digits, so a claim from them is this exact."""
@@ -37,44 +34,6 @@ class Checked:
     scores: dict[str, TaskScores]
     """Task to computed scores."""
     problems: tuple[Problem, ...]
-
-
-class Trusted:
-    """The repository's own tasks and references, read once for many submissions."""
-
-    def __init__(self, root: Path, *, built_in: frozenset[str]) -> None:
-        """Read tasks, suites and references.
-
-        Args:
-            root: Folder that holds ``tasks`` and ``reference_results``.
-            built_in: Names of the built-in methods, which nobody else may use.
-        """
-        self.built_in = built_in
-        self.suites = read_suites(root)
-        self.tasks: dict[str, Task] = {
-            name: find_task(name, root=root) for name in task_files(root)
-        }
-        self.references: dict[str, Reference] = {
-            name: read_reference(task, root=root) for name, task in self.tasks.items()
-        }
-
-    def suite(self, name: str) -> Suite:
-        """Return a suite.
-
-        Raises:
-            UnknownNameError: There is no such suite.
-        """
-        if name not in self.suites:
-            raise UnknownNameError("suite", name, self.suites)
-        return self.suites[name]
-
-    def others(self, task_id: str, suite: str) -> list[Reference]:
-        """Return the references of the suite's other tasks."""
-        return [
-            self.references[name]
-            for name in self.suites[suite].tasks
-            if name != task_id and name in self.references
-        ]
 
 
 def validate_submission(folder: Path, trusted: Trusted) -> Checked:

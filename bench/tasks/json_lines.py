@@ -2,7 +2,7 @@
 
 import glob
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -54,7 +54,7 @@ def _check_content(path: Path) -> None:
 
 
 @contextmanager
-def _quiet(datasets: Any) -> Iterator[None]:
+def _quiet(datasets: Any) -> Generator[None, None, None]:
     """Keep datasets from drawing its own progress bar for a moment."""
     shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()

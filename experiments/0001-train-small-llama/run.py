@@ -12,7 +12,7 @@ and ends with the same weights.
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.optimization import get_cosine_schedule_with_warmup
 
 BOS = 0
 CHECKPOINT_EVERY = 100
@@ -166,7 +165,7 @@ def section_projections(model: LlamaForCausalLM) -> list[torch.nn.Module]:
 @contextmanager
 def dropped_sections(
     model: LlamaForCausalLM, recipe: Recipe, *, step: int
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Let each sequence skip each section with the recipe's probability."""
     generator = torch.Generator().manual_seed(-1 - recipe.seed * 1_000_003 - step)
     modules = section_projections(model)
@@ -217,9 +216,6 @@ class State:
             weight_decay=recipe.weight_decay,
             betas=(0.9, 0.98),
         )
-        self.schedule = get_cosine_schedule_with_warmup(
-            self.optimizer, recipe.warmup, recipe.steps
-        )
         self.step = 0
 
     def save(self, path: Path) -> None:
@@ -250,8 +246,14 @@ class State:
         optimizer = self.optimizer.state_dict()
         optimizer["state"] = moments
         self.optimizer.load_state_dict(optimizer)
-        for _ in range(self.step):  # the schedule is a function of the step alone
-            self.schedule.step()
+
+
+def learning_rate(recipe: Recipe, *, step: int) -> float:
+    """Return the learning rate of a step: linear warm-up, then a cosine to zero."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * step / recipe.warmup
+    progress = (step - recipe.warmup) / (recipe.steps - recipe.warmup)
+    return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 def train_step(state: State, recipe: Recipe) -> float:
@@ -264,8 +266,9 @@ def train_step(state: State, recipe: Recipe) -> float:
     state.optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(recipe, step=state.step)
     state.optimizer.step()
-    state.schedule.step()
     state.step += 1
     return loss.item()
 

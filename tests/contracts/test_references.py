@@ -161,5 +161,7 @@ def test_an_untrained_model_is_refused() -> None:
 
     measurement = measure(model, task.read_prompts("reference")[:17])
 
-    with pytest.raises(ReferenceRefusedError, match=r"no induction signature.*\n.*[0-9]"):
+    with pytest.raises(
+        ReferenceRefusedError, match=r"no induction signature.*\n.*[0-9]"
+    ):
         refuse_unless_passed(gates(measurement), task=task.id)

@@ -62,7 +62,7 @@ def naive_response() -> Callable[..., NaiveResponse]:
         strength: float,
         replaced: dict[int, Tensor] | None = None,
     ) -> NaiveResponse:
-        table = model.module.get_input_embeddings().weight
+        table = model.module.get_parameter("model.embed_tokens.weight")
         start = table[ids]
         towards = table[other] - start[source]
         length = start[source].norm()

@@ -96,7 +96,7 @@ def test_tangents_by_loop(
     directions = draw_directions(few_prompts, seed=0, device=CPU)
     found = perturbation_tangents(tiny_model, ids, tiny_model.embed(ids), directions)
 
-    table = tiny_model.module.get_input_embeddings().weight
+    table = tiny_model.module.get_parameter("model.embed_tokens.weight")
     for p, row in enumerate(directions.positions.tolist()):
         for j, position in enumerate(row):
             own = table[ids[p, position]]

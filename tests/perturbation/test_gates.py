@@ -114,7 +114,7 @@ def test_signature_gate_is_the_lower_bound(make_measurement: Callable) -> None:
 def test_reliability_gates(make_measurement: Callable) -> None:
     """Prompts that disagree on a profile fail that profile's gate alone."""
     emergence = gates(make_measurement(gain_noise=2.0))
-    composition = gates(make_measurement(ablated_noise=0.5))
+    composition = gates(make_measurement(ablated_noise=1.5))
 
     assert failing(emergence) == {"reliability-emergence"}
     assert "reliability-composition" in failing(composition)

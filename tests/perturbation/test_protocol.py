@@ -163,6 +163,8 @@ def test_null_measurement_is_the_measurement_without_gates(
     )
 
     assert list(memory) == ["untrained-response", "untrained-mean"]
-    np.testing.assert_array_equal(found.gain, measured.gain)
-    np.testing.assert_array_equal(found.signature, measured.signature[:, -1])
-    np.testing.assert_array_equal(found.ablated, measured.mean_ablation["signature"])
+    np.testing.assert_allclose(found.gain, measured.gain, atol=1e-3)
+    np.testing.assert_allclose(found.signature, measured.signature[:, -1], atol=1e-3)
+    np.testing.assert_allclose(
+        found.ablated, measured.mean_ablation["signature"], atol=1e-3
+    )

@@ -11,9 +11,10 @@ import pytest
 from bench.errors import UnknownNameError
 from bench.profiles.promptwise import PROFILES
 from bench.results.strict_json import LARGEST_FILE
+from bench.results.trusted import Trusted
 from bench.submissions.manifest import MANIFEST
 from bench.submissions.problems import CODES, Problem
-from bench.submissions.validation import Trusted, validate_submission
+from bench.submissions.validation import validate_submission
 
 EARLY, LATE = "induction/early", "induction/late"
 FIRST, SECOND = "induction-early.json", "induction-late.json"
@@ -458,7 +459,7 @@ def test_s034_values_are_not_the_mean(spoil: Spoil, trusted: Trusted) -> None:
 
     problem = only(folder, trusted)
     assert place(problem) == ("S034", FIRST, "/values")
-    assert problem.found.startswith("off by up to 0.")
+    assert problem.found.startswith("off by up to 1.")
 
 
 @pytest.mark.parametrize("claim", [0.999, None], ids=["higher", "undefined"])

@@ -1,0 +1,46 @@
+"""The repository's own tasks, suites and references: what is checked against."""
+
+from pathlib import Path
+
+from bench.errors import UnknownNameError
+from bench.results.reference_record import Reference, read_reference
+from bench.tasks.registry import Suite, find_task, read_suites, task_files
+from bench.tasks.spec import Task
+
+
+class Trusted:
+    """The repository's own tasks and references, read once for many submissions."""
+
+    def __init__(self, root: Path, *, built_in: frozenset[str]) -> None:
+        """Read tasks, suites and references.
+
+        Args:
+            root: Folder that holds ``tasks`` and ``reference_results``.
+            built_in: Names of the built-in methods, which nobody else may use.
+        """
+        self.built_in = built_in
+        self.suites = read_suites(root)
+        self.tasks: dict[str, Task] = {
+            name: find_task(name, root=root) for name in task_files(root)
+        }
+        self.references: dict[str, Reference] = {
+            name: read_reference(task, root=root) for name, task in self.tasks.items()
+        }
+
+    def suite(self, name: str) -> Suite:
+        """Return a suite.
+
+        Raises:
+            UnknownNameError: There is no such suite.
+        """
+        if name not in self.suites:
+            raise UnknownNameError("suite", name, self.suites)
+        return self.suites[name]
+
+    def others(self, task_id: str, suite: str) -> list[Reference]:
+        """Return the references of the suite's other tasks."""
+        return [
+            self.references[name]
+            for name in self.suites[suite].tasks
+            if name != task_id and name in self.references
+        ]

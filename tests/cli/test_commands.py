@@ -1,0 +1,627 @@
+import ast
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli import display, evaluate, scored
+from bench.errors import MethodFailedError
+from bench.evaluation import run as run_module
+from bench.methods.catalogue import BUILT_IN
+from bench.profiles.promptwise import PROFILES
+from bench.results.attribution_record import AttributionRecord
+from bench.submissions.schema_checks import PUBLISHED
+
+EARLY, LATE = "induction/early", "induction/late"
+
+Bench = Callable[..., Any]
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+
+def test_list_tasks(bench: Bench) -> None:
+    """Tasks are listed with version and number of sections."""
+    ran = bench("list", "tasks")
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert ran.code == 0
+    assert lines[2][:3] == [EARLY, "1", "12"]
+    assert lines[3][:3] == [LATE, "1", "16"]
+
+    rows = json.loads(bench("list", "tasks", "--json").out)
+    assert rows[1] == {
+        "task": LATE,
+        "version": 1,
+        "sections": 16,
+        "summary": "A synthetic task.",
+    }
+
+
+def test_list_methods(bench: Bench) -> None:
+    """Built-in methods are listed from the catalogue."""
+    rows = json.loads(bench("list", "methods", "--json").out)
+
+    assert [row["method"] for row in rows] == [entry.name for entry in BUILT_IN]
+    assert "eap-ig" in bench("list", "methods").out
+
+
+def test_list_suites(bench: Bench) -> None:
+    """Suites are listed with version and tasks."""
+    rows = json.loads(bench("list", "suites", "--json").out)
+
+    assert [(row["suite"], row["version"], row["tasks"]) for row in rows] == [
+        ("core", "1.0", f"{EARLY}, {LATE}"),
+        ("half", "2.1", EARLY),
+    ]
+
+
+def test_suites_that_cannot_be_read(bench: Bench, repository: Path) -> None:
+    """A broken file of suites is named."""
+    path = repository / "tasks" / "suites.toml"
+    path.write_text("[core")
+
+    ran = bench("list", "suites")
+    assert ran.code == 2
+    assert ran.err.startswith(f"The suites in '{path}' cannot be read:")
+
+
+def test_show(bench: Bench, repository: Path) -> None:
+    """A task is shown with model, sections, and whether its reference is there."""
+    ran = bench("show", EARLY)
+    shown = dict(line.split(None, 1) for line in ran.out.splitlines())
+    assert ran.code == 0
+    assert shown["model"] == "early (llama, 6 blocks)"
+    assert shown["sections"] == "12"
+    assert shown["reference"].split() in (
+        ["protocol", "relative-response-1"],
+        ["stored"],
+    )
+    assert ran.out.splitlines()[-2].split() == ["reference", "stored"]
+
+    (repository / "reference_results" / f"{EARLY}.json").unlink()
+    assert "not measured yet" in bench("show", EARLY).out
+    assert json.loads(bench("show", EARLY, "--json").out)["name"] == "early"
+
+
+def test_show_by_file(bench: Bench, repository: Path) -> None:
+    """A task may be named by its file."""
+    ran = bench("show", repository / "tasks" / LATE / "task.toml")
+
+    assert ran.code == 0
+    assert LATE in ran.out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["show", "induction/earli"],
+        ["evaluate", "eap-ig", "--task", "induction/earli"],
+        ["reference", "show", "induction/earli"],
+        ["prompts", "fresh", "induction/earli", "--seed", "1", "--out", "x"],
+    ],
+    ids=lambda line: line[0],
+)
+def test_unknown_task(line: list[str], bench: Bench) -> None:
+    """Each command answers a misspelt task with the near one."""
+    ran = bench(*line)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(
+        "No task is called 'induction/earli'. Did you mean 'induction/early'?"
+    )
+
+
+def test_unknown_suite(bench: Bench, write_results: Callable[..., Path]) -> None:
+    """Each command answers a misspelt suite with the near one."""
+    results = write_results()
+    for line in (
+        ["evaluate", "eap-ig"],
+        ["score", results],
+        ["submit", "my-method", "--results", results],
+    ):
+        ran = bench(*line, "--suite", "cora")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("No suite is called 'cora'. Did you mean 'core'?")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "doctor"])
+def test_unknown_method(command: str, bench: Bench) -> None:
+    """A misspelt method is answered with the near one."""
+    ran = bench(command, "eap-gi")
+
+    assert ran.code == 2
+    assert ran.err.startswith("No method is called 'eap-gi'. Did you mean 'eap-ig'?")
+
+
+def test_score(bench: Bench, write_results: Callable[..., Path]) -> None:
+    """Stored attributions are scored, printed, written and drawn."""
+    results = write_results()
+    ran = bench("score", results)
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith("Mean skill 0.")
+    assert EARLY in ran.out
+    assert LATE in ran.out
+    assert ran.err == f"Results, scores and plots are in {results}\n"
+    for task in (EARLY, LATE):
+        assert (results / f"{task}.png").read_bytes().startswith(b"\x89PNG")
+    stored = json.loads((results / "scores.json").read_text())
+    assert stored == json.loads(bench("score", results, "--json").out)
+
+
+def test_json_of_scores(bench: Bench, write_results: Callable[..., Path]) -> None:
+    """One object on stdout, with the promised keys."""
+    document = json.loads(bench("score", write_results(), "--json").out)
+
+    assert (document["method"], document["suite"]) == ("my-method", "core")
+    assert [task["task"] for task in document["tasks"]] == [EARLY, LATE]
+    assert 0.0 < document["mean_skill"] < 1.0
+    for task in document["tasks"]:
+        assert task["status"] == "ok"
+        assert task["cost_forward_equivalents"] == 3.0
+        assert task["wall_s"] == 0.5
+        for name in PROFILES:
+            found = task["profiles"][name]
+            assert len(found["interval"]) == 2
+            assert set(found) >= {"overlap", "pearson", "skill"}
+
+
+def test_score_of_something_undefined(
+    bench: Bench, write_results: Callable[..., Path]
+) -> None:
+    """What is undefined is said with its reason, drawn without a line, and no zero."""
+    negative = {EARLY: [-1.0] * 12, LATE: [-1.0] * 16}
+    ran = bench("score", write_results(values=negative))
+
+    assert ran.code == 0
+    reason = "the attribution is nowhere positive"
+    assert f"{EARLY}, composition: undefined, {reason}." in ran.out
+    assert ran.out.endswith(f"Mean skill: undefined ({EARLY}, emergence: {reason}).\n")
+    assert "n/a" in ran.out
+
+
+def test_score_without_matplotlib(
+    bench: Bench, write_results: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the plots' part of the installation scores are all there is."""
+    monkeypatch.setitem(sys.modules, "bench.plots.attribution_plot", None)
+    results = write_results()
+    ran = bench("score", results)
+
+    assert ran.code == 0
+    assert "No plots: they need 'induction-bench[run]' (matplotlib)." in ran.err
+    assert not list(results.glob("*/*.png"))
+
+
+def test_score_of_an_empty_folder(bench: Bench, tmp_path: Path) -> None:
+    """A folder without results says how to make some."""
+    ran = bench("score", tmp_path / "none")
+
+    assert ran.code == 2
+    assert ran.err == (
+        f"'{tmp_path / 'none'}' holds no results (<family>/<task>.json). Make some "
+        "with: bench evaluate METHOD\n"
+    )
+
+
+def test_score_of_an_old_result(
+    bench: Bench, write_results: Callable[..., Path], edit_json: Callable[..., None]
+) -> None:
+    """A result on another version of the task is refused."""
+    results = write_results()
+    edit_json(results / f"{EARLY}.json", lambda r: r["task"].update(version=2))
+
+    ran = bench("score", results)
+    assert ran.code == 2
+    assert ran.err.startswith("The attribution of 'my-method' was made on version 2")
+
+
+def test_submit(
+    bench: Bench, write_results: Callable[..., Path], repository: Path
+) -> None:
+    """Packing prints the folder on stdout and the next steps on stderr."""
+    ran = bench("submit", "my-method", "--results", write_results())
+
+    folder = repository / "submissions" / "my-method"
+    assert (ran.code, ran.out) == (0, f"{folder}\n")
+    assert "Packed 2 task(s)." in ran.err
+    assert f"bench validate {folder}" in ran.err
+    assert bench("validate", folder).code == 0
+
+
+def test_submit_by_file(
+    bench: Bench,
+    write_results: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    """A method may be named by its file; its results are where evaluate left them."""
+    bench("init", "my-method", root=False)
+    write_results()
+    ran = bench("submit", "my_method.py", "--out", tmp_path / "out")
+
+    assert (ran.code, ran.out) == (0, f"{tmp_path / 'out' / 'my-method'}\n")
+
+
+def test_submit_without_results(bench: Bench) -> None:
+    """Missing results are a problem of the user's, with what to run."""
+    ran = bench("submit", "my-method")
+
+    assert ran.code == 2
+    assert "No such file or directory" in ran.err
+    assert ran.err.endswith("Run: bench evaluate METHOD --suite core\n")
+
+
+def test_validate_text(bench: Bench, submit: Callable[..., Path]) -> None:
+    """A valid submission is printed with its scores, problems with all they know."""
+    folder = submit()
+    ran = bench("validate", folder)
+    assert ran.code == 0
+    assert ran.out.startswith(f"{folder}: valid\n")
+    assert EARLY in ran.out
+
+    moved = folder.rename(folder.parent / "other")
+    ran = bench("validate", moved)
+    assert ran.code == 3
+    assert ran.out == (
+        f"S020 {moved}/submission.json#/method/name: folder and method have different "
+        "names\n"
+        "  expected: other\n"
+        "  found:    my-method\n"
+        "  fix:      Rename the folder to 'my-method'.\n"
+    )
+
+
+def test_validate_json(bench: Bench, submit: Callable[..., Path]) -> None:
+    """Several submissions are one list, each with all of its problems."""
+    good, bad = submit("good-one"), submit("bad-one")
+    (bad / "run.py").write_text("")
+    ran = bench("validate", good, bad, "--format", "json")
+
+    assert ran.code == 3
+    assert json.loads(ran.out) == [
+        {"submission": str(good), "valid": True, "problems": []},
+        {
+            "submission": str(bad),
+            "valid": False,
+            "problems": [
+                {
+                    "code": "S002",
+                    "file": "run.py",
+                    "pointer": "",
+                    "expected": ".json files and README.md",
+                    "found": "another file",
+                    "fix": "Remove it.",
+                    "title": "unexpected file",
+                }
+            ],
+        },
+    ]
+
+
+def test_validate_github(
+    bench: Bench, submit: Callable[..., Path], edit_json: Callable[..., None]
+) -> None:
+    """Problems are workflow commands, and no text of a submission can be another."""
+    folder = submit()
+    assert bench("validate", folder, "--format", "github").out == ""
+
+    hostile = "x%\r\n::stop-commands::y"
+    edit_json(folder / "submission.json", lambda m: m["suite"].update(name=hostile))
+    moved = folder.rename(folder.parent / "a,b:c")
+    ran = bench("validate", moved, "--format", "github")
+    lines = ran.out.splitlines()
+    assert ran.code == 3
+    assert [line.partition("::")[2].partition("title=")[2][:4] for line in lines] == [
+        "S020",
+        "S025",
+    ]
+    for line in lines:
+        assert line.startswith("::error file=")
+        file = line.removeprefix("::error file=").partition(",title")[0]
+        assert file.endswith("a%2Cb%3Ac/submission.json")
+    assert "found x%25%0D%0A::stop-commands::y 1.0." in lines[1]
+
+
+def test_validate_needs_a_path(bench: Bench) -> None:
+    """Nothing to validate is a usage error."""
+    assert bench("validate").code == 2
+
+
+def test_leaderboard(
+    bench: Bench, submit: Callable[..., Path], repository: Path
+) -> None:
+    """Writing prints the files; checking passes until something changes."""
+    submit()
+    ran = bench("leaderboard")
+    files = [repository / "leaderboard.md", repository / "leaderboard.json"]
+    assert (ran.code, ran.out) == (0, "".join(f"{file}\n" for file in files))
+    ran = bench("leaderboard", "--check")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == "The leaderboard is up to date.\n"
+
+    files[0].write_text("edited")
+    ran = bench("leaderboard", "--check")
+    assert ran.code == 2
+    assert ran.err == (
+        "leaderboard.md do not show the present submissions and references. Write them "
+        "anew with: bench leaderboard\n"
+    )
+    assert files[0].read_text() == "edited"
+
+
+def test_leaderboard_with_an_invalid_submission(
+    bench: Bench, submit: Callable[..., Path], repository: Path
+) -> None:
+    """Nothing is written while a submission has problems."""
+    (submit() / "run.py").write_text("")
+    ran = bench("leaderboard")
+
+    assert ran.code == 3
+    assert ran.err.startswith("The leaderboard needs valid submissions; my-method has")
+    assert not (repository / "leaderboard.md").exists()
+
+
+def test_schema(bench: Bench, tmp_path: Path) -> None:
+    """A schema is printed by name, or all are written."""
+    assert bench("schema", "--out", tmp_path / "out", root=False).code == 0
+    for name in PUBLISHED:
+        text = bench("schema", name, root=False).out
+        assert (tmp_path / "out" / f"{name}.schema.json").read_text() == text
+        assert json.loads(text)["type"] == "object"
+
+
+@pytest.mark.parametrize("line", [["schema"], ["schema", "submision"]])
+def test_unknown_schema(line: list[str], bench: Bench) -> None:
+    """No name and a wrong name list the known ones."""
+    ran = bench(*line, root=False)
+
+    assert ran.code == 2
+    assert "Known: attribution, reference, submission." in ran.err
+
+
+def test_env(bench: Bench) -> None:
+    """The environment is one JSON object."""
+    found = json.loads(bench("env", root=False).out)
+
+    assert set(found) == {
+        "bench",
+        "git_commit",
+        "git_dirty",
+        "python",
+        "platform",
+        "packages",
+    }
+    assert found["packages"]["numpy"]
+
+
+@pytest.mark.parametrize(
+    "name", ["my-method", "My_Method", "my-method.py", "my_method"]
+)
+def test_init(name: str, bench: Bench, tmp_path: Path) -> None:
+    """A method file is written, named like the method, and is Python."""
+    ran = bench("init", name, root=False)
+
+    assert (ran.code, ran.out) == (0, "my_method.py\n")
+    assert ran.err.startswith("Next: bench doctor my_method.py")
+    text = (tmp_path / "my_method.py").read_text()
+    assert '@method("my-method", kind="write")' in text
+    functions = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)]
+    assert [function.name for function in functions] == ["my_method"]
+
+
+def test_init_leaves_files_alone(bench: Bench, tmp_path: Path) -> None:
+    """A file that is there is never written over."""
+    (tmp_path / "my_method.py").write_text("mine")
+    ran = bench("init", "my-method", root=False)
+
+    assert ran.code == 2
+    assert ran.err == "'my_method.py' exists already and was left alone.\n"
+    assert (tmp_path / "my_method.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "1st", "a b", "../x", "a.b", "é", "lambda", "torch", "method", "a" * 65],
+)
+def test_init_refuses_names(name: str, bench: Bench, tmp_path: Path) -> None:
+    """A name that no method, function or file could have is refused."""
+    before = set(tmp_path.iterdir())
+    ran = bench("init", name, root=False)
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"'{name}' cannot name a method: use letters,")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_prompts_fresh(bench: Bench, tmp_path: Path, repository: Path) -> None:
+    """Prompts of another seed are other prompts; the digest is on stdout."""
+    frozen = (repository / "tasks" / EARLY / "prompts.jsonl").read_bytes()
+    digests = {1: hashlib.sha256(frozen).hexdigest()}
+    for seed in (1, 2):
+        path = tmp_path / f"{seed}.jsonl"
+        ran = bench("prompts", "fresh", EARLY, "--seed", str(seed), "--out", path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert (ran.code, ran.out) == (0, f"{digest}\n")
+        assert ran.err.startswith("20 prompts in ")
+        assert digest == digests.setdefault(seed, digest)
+    assert digests[1] != digests[2]
+
+
+def test_prompts_without_a_recipe(bench: Bench, repository: Path) -> None:
+    """Prompts that were brought cannot be drawn again."""
+    path = repository / "tasks" / EARLY / "task.toml"
+    path.write_text(path.read_text().partition("[prompts.recipe]")[0])
+
+    ran = bench("prompts", "fresh", EARLY, "--seed", "1", "--out", "x")
+    assert ran.code == 2
+    assert ran.err.startswith(f"'{EARLY}' has no recipe: its prompts were brought")
+
+
+def test_reference_show(bench: Bench, tmp_path: Path) -> None:
+    """A stored reference is printed as tables and drawn."""
+    ran = bench("reference", "show", EARLY, "--out", tmp_path / "plots")
+
+    assert ran.code == 0
+    assert f"{EARLY}, version 1, relative-response-1" in ran.out
+    assert any(line.startswith("attn 3 ") for line in ran.out.splitlines())
+    assert ">= 0" in ran.out
+    assert (tmp_path / "plots" / f"{EARLY}.png").read_bytes().startswith(b"\x89PNG")
+    document = json.loads(bench("reference", "show", EARLY, "--json").out)
+    assert document["protocol"] == "relative-response-1"
+
+
+def test_reference_show_without_one(bench: Bench, repository: Path) -> None:
+    """A task without a reference says how to measure one."""
+    (repository / "reference_results" / f"{EARLY}.json").unlink()
+    ran = bench("reference", "show", EARLY)
+
+    assert ran.code == 2
+    assert ran.err.endswith(f"Measure it with: bench reference compute {EARLY}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "module", "named"),
+    [
+        (["evaluate", "eap-ig"], "torch", "torch"),
+        (["doctor", "eap-ig"], "torch", "torch"),
+        (["reference", "compute", EARLY], "bench.evaluation.reference", ""),
+        (["reference", "verify", EARLY], "bench.evaluation.reference", ""),
+        (["reference", "show", EARLY], "bench.plots.reference_plot", ""),
+    ],
+    ids=["evaluate", "doctor", "compute", "verify", "show"],
+)
+def test_missing_parts_of_the_installation(
+    line: list[str],
+    module: str,
+    named: str,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What cannot run in a base installation says what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    ran = bench(*line)
+
+    assert ran.code == 2
+    assert named in ran.err
+    assert ran.err.endswith("pip install 'induction-bench[run]'\n")
+
+
+@pytest.fixture
+def fake_evaluation(
+    monkeypatch: pytest.MonkeyPatch, make_record: Callable[..., AttributionRecord]
+) -> set[str]:
+    """Replace the running of models; tasks in the returned set fail."""
+    failing: set[str] = set()
+
+    def evaluate_task(found: Any, task: Any, **options: Any) -> AttributionRecord:
+        options["stage"]("attribution")(1, 1)
+        if task.id in failing:
+            raise MethodFailedError("The method 'eap-ig' raised ValueError: no.")
+        record = make_record(
+            [1.0] * task.n_sections,
+            task=task.id,
+            method=run_module.method_key(found).model_dump(),
+        )
+        return record
+
+    monkeypatch.setattr(run_module, "evaluate_task", evaluate_task)
+    return failing
+
+
+@pytest.mark.usefixtures("fake_evaluation")
+def test_evaluate(bench: Bench, tmp_path: Path) -> None:
+    """All tasks of the suite are run, scored and stored below results/<method>."""
+    ran = bench("evaluate", "eap-ig")
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith("Mean skill -")
+    folder = tmp_path / "results" / "eap-ig"
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*.*")}
+    assert found == {
+        "scores.json",
+        *(f"{task}.{end}" for task in (EARLY, LATE) for end in ("json", "png")),
+    }
+
+
+@pytest.mark.usefixtures("fake_evaluation")
+def test_evaluate_some_tasks(bench: Bench, tmp_path: Path) -> None:
+    """Chosen tasks are no suite."""
+    ran = bench("evaluate", "eap-ig", "--task", LATE, "--out", tmp_path / "o", "--json")
+    document = json.loads(ran.out)
+
+    assert document["suite"] is None
+    assert [task["task"] for task in document["tasks"]] == [LATE]
+    assert (tmp_path / "o" / f"{LATE}.json").is_file()
+
+
+def test_evaluate_with_a_failure(fake_evaluation: set[str], bench: Bench) -> None:
+    """One failing task is reported, the others are scored, and the exit code is 1."""
+    fake_evaluation.add(EARLY)
+    ran = bench("evaluate", "eap-ig")
+    assert ran.code == 1
+    assert f"{EARLY}: The method 'eap-ig' raised ValueError: no." in ran.err
+    assert ran.out.splitlines()[-1] == f"Mean skill: undefined (failed on {EARLY})."
+    assert LATE in ran.out
+
+    document = json.loads(bench("evaluate", "eap-ig", "--json").out)
+    assert document["mean_skill"] is None
+    assert document["undefined"] == f"failed on {EARLY}"
+    failed = {task["task"]: task["status"] for task in document["tasks"]}
+    assert failed == {EARLY: "failed", LATE: "ok"}
+
+
+def test_evaluate_when_everything_fails(
+    fake_evaluation: set[str], bench: Bench
+) -> None:
+    """Nothing to score is no crash."""
+    fake_evaluation |= {EARLY, LATE}
+    ran = bench("evaluate", "eap-ig")
+
+    assert ran.code == 1
+    assert ran.out == f"Mean skill: undefined (failed on {EARLY}, {LATE}).\n"
+
+
+@pytest.mark.usefixtures("fake_evaluation")
+def test_evaluate_again_keeps_results(bench: Bench, repository: Path) -> None:
+    """The same command continues where the last one stopped."""
+    options = ["evaluate", "eap-ig"]
+    first = bench(*options)
+    assert "kept" not in first.err
+    again = bench(*options)
+
+    assert again.out == first.out
+    for task in (EARLY, LATE):
+        assert f"{task}: kept the stored result" in again.err
+
+
+@pytest.mark.usefixtures("fake_evaluation")
+def test_evaluate_on_a_full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk ends the run with exit code 1 and says what to do."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "replace", full)
+    ran = bench("evaluate", "eap-ig")
+    assert ran.code == 1
+    assert "could not be written: No space left on device." in ran.err
+
+
+def test_progress_is_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bars never mix with data."""
+    with display.progress_display() as titled:
+        titled("a task")("a stage")(1, 2)
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a task: a stage" in err
+
+
+def test_modules_of_the_plots_are_not_imported_early() -> None:
+    """Commands that run no model know nothing of torch at import."""
+    for module in (evaluate, scored):
+        assert not hasattr(module, "torch")

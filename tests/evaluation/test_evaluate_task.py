@@ -1,0 +1,84 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.errors import MethodFailedError
+from bench.evaluation.evaluate_task import evaluate_task, method_key
+from bench.methods.discovery import FoundMethod, find_method
+from bench.tasks.spec import Task, read_task
+
+
+@pytest.fixture
+def task(task_file: Path) -> Task:
+    """A task on the small model."""
+    return read_task(task_file)
+
+
+def stage(_name: str) -> Callable[[int, int], None]:
+    """Show nothing."""
+    return lambda _done, _total: None
+
+
+def test_record_of_a_built_in(task: Task) -> None:
+    """The record holds the answer, its own null, its cost and where it came from."""
+    found = find_method("direct-logit-attribution")
+    record = evaluate_task(found, task, device="cpu", seed=3, stage=stage)
+
+    assert record.method == method_key(found)
+    assert record.method.origin == "built-in"
+    assert len(record.values) == 4
+    assert record.per_prompt is not None
+    assert [len(row) for row in record.per_prompt] == [4, 4, 4]
+    assert record.untrained is not None
+    assert record.untrained != record.values
+    assert record.untrained_reason is None
+    assert record.cost_forward_equivalents == pytest.approx(1.0, rel=0.01)
+    assert record.cost_reason is None
+    assert record.provenance.seed == 3
+    assert record.provenance.dtype == "float32"
+    assert record.wall_s > 0
+
+
+def test_seed_reaches_the_method(
+    find_trial: Callable[..., FoundMethod], task: Task
+) -> None:
+    """Equal seeds give equal records, another seed another one."""
+    found = find_trial(
+        "return ctx.answer(torch.rand(len(ctx.prompts), 4, generator=ctx.generator))"
+    )
+    one, again, other = (
+        evaluate_task(found, task, device="cpu", seed=seed, stage=stage).values
+        for seed in (1, 1, 2)
+    )
+
+    assert one == again
+    assert one != other
+
+
+def test_null_and_cost_may_be_missing(
+    find_trial: Callable[..., FoundMethod], task: Task
+) -> None:
+    """A method that runs once alone still has a record, with the reasons."""
+    found = find_trial(
+        "trial.__dict__['calls'] = trial.__dict__.get('calls', 0) + 1",
+        "assert trial.__dict__['calls'] == 1, 'once only'",
+        "return LayerAttribution(np.arange(4.0))",
+    )
+
+    record = evaluate_task(found, task, device="cpu", seed=0, stage=stage)
+
+    assert record.values == (0.0, 1.0, 2.0, 3.0)
+    assert record.per_prompt is None
+    assert record.untrained is None
+    assert "raised AssertionError: once only" in str(record.untrained_reason)
+    assert record.cost_forward_equivalents is None
+    assert str(record.cost_reason).startswith("on 4 prompts: The method 'trial' (trial")
+
+
+def test_method_that_raises(find_trial: Callable[..., FoundMethod], task: Task) -> None:
+    """A method that fails on the task has no record."""
+    found = find_trial("raise ValueError('no')")
+
+    with pytest.raises(MethodFailedError, match="raised ValueError: no"):
+        evaluate_task(found, task, device="cpu", seed=0, stage=stage)

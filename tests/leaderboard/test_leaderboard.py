@@ -1,0 +1,383 @@
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.cli.leaderboard import leaderboard_entries
+from bench.errors import FileFormatError, InvalidSubmissionError, UnknownNameError
+from bench.leaderboard.generate import (
+    FILES,
+    Leaderboard,
+    check_leaderboard,
+    generate,
+    write_leaderboard,
+)
+from bench.leaderboard.ranking import RankedRow
+from bench.leaderboard.render import escape
+from bench.leaderboard.rows import Row, collect_rows
+from bench.profiles.promptwise import PROFILES
+from bench.results.trusted import Trusted
+from bench.scores.nulls import ANALYTIC, RANDOM
+
+EARLY, LATE = "induction/early", "induction/late"
+NULLS = {*ANALYTIC, "norm-growth", "untrained-reference", "other-tasks", RANDOM}
+
+Submit = Callable[..., Path]
+Edit = Callable[[Path, Callable[[dict], object]], None]
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+
+def generated(repository: Path, trusted: Trusted) -> Leaderboard:
+    """Generate the leaderboard of a repository."""
+    return generate(leaderboard_entries(repository, trusted), trusted)
+
+
+@pytest.fixture
+def board(submit: Submit, repository: Path, trusted: Trusted) -> Leaderboard:
+    """Two built-in methods that are equal, a worse one, a claim, an undefined one."""
+    submit("eap-ig", origin="built-in")
+    submit("attribution-patching", origin="built-in")
+    submit("mean-ablation", origin="built-in", flat=1.0)
+    submit("my-method")
+    negative = {EARLY: [-1.0] * 12, LATE: [-1.0] * 16}
+    submit("direct-logit-attribution", origin="built-in", values=negative)
+    return generated(repository, trusted)
+
+
+def plain(board: Leaderboard) -> dict:
+    """Read the JSON file of a leaderboard."""
+    return json.loads(board.files["leaderboard.json"])
+
+
+def by_name(board: Leaderboard) -> dict[str, RankedRow]:
+    """Map methods to rows."""
+    return {ranked.row.method: ranked for ranked in board.rows}
+
+
+def test_kinds_and_ranks(board: Leaderboard) -> None:
+    """Built-in methods are ranked; claims, nulls and undefined ones are not."""
+    rows = by_name(board)
+    assert set(rows) == NULLS | {
+        "eap-ig",
+        "attribution-patching",
+        "mean-ablation",
+        "my-method",
+        "direct-logit-attribution",
+    }
+    kinds = {
+        name: (r.row.kind, r.row.tier, r.rank_interval) for name, r in rows.items()
+    }
+    assert kinds["attribution-patching"] == ("builtin", "built-in", (1, 2))
+    assert kinds["eap-ig"] == ("builtin", "built-in", (1, 2))
+    assert kinds["mean-ablation"] == ("builtin", "built-in", (3, 3))
+    assert kinds["my-method"] == ("submission", "claimed", None)
+    assert kinds["direct-logit-attribution"] == ("builtin", "built-in", None)
+    assert {kinds[name] for name in NULLS} == {("null", "null", None)}
+
+
+def test_order(board: Leaderboard) -> None:
+    """Rows go from the best skill to the worst, equals by name, undefined last."""
+    names = [ranked.row.method for ranked in board.rows]
+    assert names[:4] == ["attribution-patching", "eap-ig", "my-method", "mean-ablation"]
+    assert names[-1] == "direct-logit-attribution"
+    skills = [ranked.row.mean.score.value for ranked in board.rows[:-1]]
+    assert skills == sorted(skills, key=lambda skill: -(skill or 0.0))
+    assert board.rows[-1].row.mean.score.undefined is not None
+
+
+def test_nulls_have_no_skill(board: Leaderboard) -> None:
+    """No null is above zero anywhere, and every null is scored on every task."""
+    for name in NULLS:
+        row = by_name(board)[name].row
+        assert {scores.task for scores in row.scores} == {EARLY, LATE}
+        for scores in row.scores:
+            for profile in scores.profiles.values():
+                assert profile.skill.value is not None
+                assert profile.skill.value <= 0.0
+
+
+def test_contract_of_the_json(board: Leaderboard) -> None:
+    """The JSON holds suite and rows with the promised keys and types."""
+    document = plain(board)
+    assert (document["suite"], document["suite_version"]) == ("core", "1.0")
+    for row in document["rows"]:
+        assert row["kind"] in ("submission", "builtin", "null", "oracle")
+        assert row["tier"] in ("claimed", "built-in", "null")
+        assert set(row) >= {
+            "method",
+            "mean_skill",
+            "interval",
+            "rank_interval",
+            "tasks",
+        }
+        assert set(row["tasks"]) == {EARLY, LATE}
+        if row["mean_skill"] is None:
+            assert row["undefined"]
+            assert row["interval"] is None
+            assert row["rank_interval"] is None
+            continue
+        low, high = row["interval"]
+        assert -1.0 <= low <= high <= 1.0
+        assert row["undefined"] is None
+        for profile in PROFILES:
+            assert set(row["profiles"][profile]) == {"skill", "interval", "undefined"}
+            for task in row["tasks"].values():
+                assert math.isfinite(task["profiles"][profile]["overlap"])
+    ranked = {r["method"]: r["rank_interval"] for r in document["rows"]}
+    assert ranked["eap-ig"] == [1, 2]
+    assert ranked["my-method"] is None
+
+
+def test_cost_and_date(board: Leaderboard) -> None:
+    """Cost is the mean over tasks and the date that of the latest run."""
+    rows = {row["method"]: row for row in plain(board)["rows"]}
+
+    assert rows["my-method"]["cost_forward_equivalents"] == 3.0
+    assert rows["my-method"]["date"] == "2026-01-02"
+    assert rows["constant"]["cost_forward_equivalents"] is None
+    assert rows["constant"]["date"] is None
+
+
+def test_cost_is_unknown_if_one_is(
+    submit: Submit,
+    repository: Path,
+    trusted: Trusted,
+    rehash: Callable,
+    edit_json: Edit,
+) -> None:
+    """A mean of some costs is no cost."""
+    folder = submit()
+    unknown = {"cost_forward_equivalents": None}
+    edit_json(folder / "induction-early.json", lambda r: r.update(unknown))
+    rehash(folder)
+
+    rows = collect_rows(leaderboard_entries(repository, trusted), trusted, suite="core")
+    assert {row.method: row.cost for row in rows}["my-method"] is None
+
+
+def table(board: Leaderboard) -> dict[str, list[str]]:
+    """Read the main table of the Markdown file: method to cells."""
+    text = board.files["leaderboard.md"].split("\n\n")[2]
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines()[2:]]
+    assert {len(row) for row in rows} == {8}
+    return {row[1].strip().strip("*"): [cell.strip() for cell in row] for row in rows}
+
+
+def test_markdown(board: Leaderboard) -> None:
+    """Nulls are in italics, ranks are intervals, undefined is n/a without a rank."""
+    text = board.files["leaderboard.md"]
+    assert text.startswith("# Leaderboard: suite core 1.0\n\nGenerated by ")
+    assert text.endswith("|\n")
+    rows = table(board)
+    assert rows["attribution-patching"][:3] == [
+        "1-2",
+        "attribution-patching",
+        "built-in",
+    ]
+    assert rows["mean-ablation"][0] == "3"
+    assert rows["my-method"][0] == ""
+    assert rows["my-method"][2] == "claimed"
+    assert rows["direct-logit-attribution"][0] == ""
+    assert rows["direct-logit-attribution"][3:6] == ["n/a"] * 3
+    for name in NULLS:
+        assert rows[name][0] == ""
+        assert rows[name][1] == f"*{name}*"
+        assert rows[name][2] == "*null*"
+    for task in (EARLY, LATE):
+        assert f"\n## {task}\n" in text
+    assert text.count("Ceiling 1.000, best null 0.") + text.count("Ceiling 0.9") == 4
+    assert "Too little room" not in text
+    assert "-0.00 " not in text
+
+
+def test_too_little_room_is_said(
+    submit: Submit, repository: Path, trusted: Trusted
+) -> None:
+    """A profile on which nobody is ranked says so, and the mean leaves it out."""
+    record = trusted.references[EARLY].record
+    record.ceiling["emergence"] = 0.6
+    submit("eap-ig", origin="built-in")
+    board = generated(repository, trusted)
+
+    assert board.files["leaderboard.md"].count("Too little room") == 1
+    row = by_name(board)["eap-ig"].row
+    skills = [
+        scores.profiles[name].skill.value
+        for scores in row.scores
+        for name in PROFILES
+        if (scores.task, name) != (EARLY, "emergence")
+    ]
+    assert row.mean.score.value == pytest.approx(np.mean(np.array(skills)))
+    document = plain(board)
+    for plain_row in document["rows"]:
+        found = plain_row["tasks"][EARLY]["profiles"]["emergence"]
+        assert found["ranked"] is False
+
+
+def test_same_bytes_every_time(
+    board: Leaderboard, repository: Path, trusted: Trusted
+) -> None:
+    """Generating again, from files read again, changes not a byte."""
+    again = Trusted(repository, built_in=trusted.built_in)
+
+    assert generated(repository, again).files == board.files
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_check_passes_until_a_file_is_edited(
+    repository: Path, trusted: Trusted, name: str
+) -> None:
+    """What was written is current; one byte more, or no file, is not."""
+    board = generated(repository, trusted)
+    write_leaderboard(board, root=repository)
+    check_leaderboard(board, root=repository)
+
+    path = repository / name
+    expected = rf"^{re.escape(name)} do not show the present submissions and references"
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(FileFormatError, match=expected):
+        check_leaderboard(board, root=repository)
+    path.unlink()
+    with pytest.raises(FileFormatError, match=expected):
+        check_leaderboard(board, root=repository)
+
+
+def test_a_new_submission_makes_the_files_stale(
+    repository: Path, trusted: Trusted, submit: Submit
+) -> None:
+    """The check looks at what the files should be, not at their dates."""
+    write_leaderboard(generated(repository, trusted), root=repository)
+    submit()
+
+    expected = "^leaderboard.md and leaderboard.json do not show"
+    with pytest.raises(FileFormatError, match=expected):
+        check_leaderboard(generated(repository, trusted), root=repository)
+
+
+def test_without_submissions(repository: Path, trusted: Trusted) -> None:
+    """Nulls are shown from the first day."""
+    board = generated(repository, trusted)
+
+    assert set(by_name(board)) == NULLS
+
+
+def test_loose_files_are_no_submissions(repository: Path, trusted: Trusted) -> None:
+    """A README beside the submissions is left alone."""
+    (repository / "submissions").mkdir()
+    (repository / "submissions" / "README.md").write_text("")
+
+    assert set(by_name(generated(repository, trusted))) == NULLS
+
+
+def test_invalid_submissions_stop_everything(
+    repository: Path, trusted: Trusted, submit: Submit
+) -> None:
+    """Every invalid submission is named, with how to see its problems."""
+    submit("good-one")
+    for name in ("bad-one", "bad-two"):
+        (submit(name) / "run.py").write_text("")
+
+    expected = (
+        "The leaderboard needs valid submissions; bad-one, bad-two have problems. See: "
+        "bench validate submissions/bad-one submissions/bad-two"
+    )
+    with pytest.raises(InvalidSubmissionError, match=f"^{re.escape(expected)}$"):
+        generated(repository, trusted)
+
+
+def test_one_invalid_submission(
+    repository: Path, trusted: Trusted, submit: Submit
+) -> None:
+    """One has problems, two have."""
+    (submit("bad-one") / "run.py").write_text("")
+
+    with pytest.raises(InvalidSubmissionError, match=r"; bad-one has problems\. See"):
+        generated(repository, trusted)
+
+
+def test_other_suites_have_their_own_board(
+    repository: Path, trusted: Trusted, submit: Submit
+) -> None:
+    """A submission to another suite is checked, and not mixed in."""
+    submit("half-method", suite="half")
+    submit("my-method")
+
+    assert "half-method" not in by_name(generated(repository, trusted))
+
+
+def test_tasks_outside_the_suite_do_not_count(
+    repository: Path, trusted: Trusted, submit: Submit
+) -> None:
+    """An answer to a further task moves nothing."""
+    submit("my-method")
+    trusted.suites["core"] = trusted.suites["half"]
+    (row,) = (
+        row
+        for row in (r.row for r in by_name_of_half(repository, trusted))
+        if row.method == "my-method"
+    )
+
+    assert [scores.task for scores in row.scores] == [EARLY]
+
+
+def by_name_of_half(repository: Path, trusted: Trusted) -> list[RankedRow]:
+    """Generate with a suite of one task; the submission names its old version."""
+    folder = repository / "submissions" / "my-method" / "submission.json"
+    text = folder.read_text().replace('"version": "1.0"', '"version": "2.1"')
+    folder.write_text(text)
+    return generated(repository, trusted).rows
+
+
+def test_unknown_suite(repository: Path, trusted: Trusted) -> None:
+    """A repository without the suite is told so."""
+    del trusted.suites["core"]
+
+    with pytest.raises(UnknownNameError, match=r"^No suite is called 'core'\."):
+        generated(repository, trusted)
+
+
+HOSTILE = 'a|b `c` <script> **d** [e] #f ~g ![h] \\ &amp; "i"'
+
+
+def test_escape_by_hand() -> None:
+    """Nothing that Markdown or HTML could take for its own is left."""
+    assert escape("a|b`c`<i>*_#~!\\&") == (
+        "a\\|b\\`c\\`&lt;i&gt;\\*\\_\\#\\~\\!\\\\&amp;"
+    )
+    assert escape("a\nb\r\nc\u2028d") == "a b c d"
+
+
+def test_hostile_texts_stay_in_their_cell(
+    repository: Path,
+    trusted: Trusted,
+    submit: Submit,
+    edit_json: Edit,
+    rehash: Callable,
+) -> None:
+    """A summary or a date cannot break the table or bring markup."""
+    folder = submit()
+    for path in folder.glob("induction-*.json"):
+        edit_json(path, lambda r: r["method"].update(summary=HOSTILE))
+        edit_json(path, lambda r: r["provenance"].update(finished="|\n<b>`*\n## x"))
+    edit_json(folder / "submission.json", lambda m: m["method"].update(summary=HOSTILE))
+    rehash(folder)
+    board = generated(repository, trusted)
+
+    assert table(board)["my-method"][-1] == "\\| &lt;b&gt;\\`\\* \\#\\#"
+    text = board.files["leaderboard.md"]
+    assert "<b>" not in text
+    assert "<script>" not in text
+    rows = {row["method"]: row for row in plain(board)["rows"]}
+    assert rows["my-method"]["summary"] == HOSTILE
+
+
+def test_a_row_without_records_has_no_date() -> None:
+    """A null was never run."""
+    row = Row("constant", "null", "null", "", (), ())
+
+    assert (row.cost, row.date, row.ranked) == (None, None, False)

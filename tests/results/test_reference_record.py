@@ -1,0 +1,141 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.errors import DigestError, FileFormatError
+from bench.results.reference_record import read_reference, reference_path
+from bench.results.store import read_arrays
+from bench.results.strict_json import StrictJSONError
+from bench.tasks.registry import find_task
+from bench.tasks.spec import Task
+
+EARLY = "induction/early"
+
+Edit = Callable[[Path, Callable[[dict], object]], None]
+
+
+@pytest.fixture
+def task(repository: Path) -> Task:
+    """A task with a stored reference."""
+    return find_task(EARLY, root=repository)
+
+
+@pytest.fixture
+def path(repository: Path) -> Path:
+    """The record of its reference."""
+    return reference_path(repository, EARLY)
+
+
+def test_path_of_a_reference(tmp_path: Path) -> None:
+    """References lie in a folder for each family."""
+    expected = tmp_path / "reference_results" / "induction" / "early.json"
+    assert reference_path(tmp_path, EARLY) == expected
+
+
+def test_reading(task: Task, repository: Path, path: Path) -> None:
+    """The record comes with its arrays; profiles use the last point's signature."""
+    found = read_reference(task, root=repository)
+    arrays = read_arrays(path.with_suffix(".safetensors"))
+
+    assert found.record.task.id == EARLY
+    assert found.promptwise.n_sections == task.n_sections
+    assert found.promptwise.n_prompts == found.record.prompts
+    for key, value in arrays.items():
+        np.testing.assert_array_equal(found.arrays[key], value)
+    np.testing.assert_array_equal(
+        found.promptwise.signature, arrays["signature"][:, -1]
+    )
+    np.testing.assert_allclose(
+        found.promptwise.profile("emergence"), found.record.gain.mean, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        found.promptwise.profile("composition"),
+        found.record.composition_mean,
+        atol=1e-8,
+    )
+
+
+def test_without_a_reference(task: Task, repository: Path, path: Path) -> None:
+    """The message says how to measure one."""
+    path.unlink()
+
+    expected = re.escape(
+        f"'{EARLY}' has no stored reference: '{path}' does not exist. Measure it with: "
+        f"bench reference compute {EARLY}"
+    )
+    with pytest.raises(FileFormatError, match=f"^{expected}$"):
+        read_reference(task, root=repository)
+
+
+@pytest.mark.parametrize(
+    "change", [{"version": 2}, {"digest": "0" * 64}, {"id": "induction/late"}]
+)
+def test_reference_of_another_version(
+    task: Task,
+    repository: Path,
+    path: Path,
+    edit_json: Edit,
+    change: dict[str, object],
+) -> None:
+    """A reference never stands in for one of another task or version."""
+    edit_json(path, lambda record: record["task"].update(change))
+
+    version = change.get("version", 1)
+    expected = re.escape(f"'{path}' was measured on version {version} of '{EARLY}' (")
+    with pytest.raises(DigestError, match=f"^{expected}") as caught:
+        read_reference(task, root=repository)
+    assert f"the task is now version 1 (digest {task.digest[:12]})" in str(caught.value)
+
+
+def test_changed_task_makes_the_reference_stale(repository: Path) -> None:
+    """A new version of the task needs a new reference."""
+    path = repository / "tasks" / EARLY / "task.toml"
+    path.write_text(path.read_text().replace("\nversion = 1", "\nversion = 2"))
+
+    with pytest.raises(DigestError, match="the task is now version 2"):
+        read_reference(find_task(EARLY, root=repository), root=repository)
+
+
+def test_altered_arrays(task: Task, repository: Path, path: Path) -> None:
+    """Arrays that differ from the recorded digest are refused."""
+    arrays = path.with_suffix(".safetensors")
+    arrays.write_bytes(arrays.read_bytes() + b" ")
+
+    with pytest.raises(FileFormatError, match="was altered: its SHA-256 differs"):
+        read_reference(task, root=repository)
+
+
+def test_missing_arrays(task: Task, repository: Path, path: Path) -> None:
+    """A record without its arrays is refused."""
+    path.with_suffix(".safetensors").unlink()
+
+    with pytest.raises(FileFormatError, match="cannot be read: No such file"):
+        read_reference(task, root=repository)
+
+
+def test_malformed_record(
+    task: Task, repository: Path, path: Path, edit_json: Edit
+) -> None:
+    """All departures from the record are named."""
+
+    def change(record: dict) -> None:
+        record["protocol"] = "mine"
+        record["ceiling"]["more"] = 1.0
+        del record["gates"]
+
+    edit_json(path, change)
+    with pytest.raises(FileFormatError, match="is not a valid ReferenceRecord") as why:
+        read_reference(task, root=repository)
+    for place in ("protocol: ", "ceiling/more/", "gates: Field required"):
+        assert place in str(why.value)
+
+
+def test_record_that_is_not_strict(task: Task, repository: Path, path: Path) -> None:
+    """A NaN in a reference is refused, with how it was written."""
+    path.write_text(path.read_text().replace('"wall_s": 1.0', '"wall_s": NaN'))
+
+    with pytest.raises(StrictJSONError, match="it holds NaN"):
+        read_reference(task, root=repository)

@@ -1,0 +1,155 @@
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.errors import FileFormatError, UnknownNameError, UserError
+from bench.results.attribution_record import read_attribution
+from bench.results.trusted import Trusted
+from bench.submissions.manifest import MANIFEST, file_name, read_manifest
+from bench.submissions.pack import pack_submission
+from bench.submissions.validation import validate_submission
+from bench.tasks.digest import sha256_of_file
+
+EARLY, LATE = "induction/early", "induction/late"
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+
+def test_packing_writes_what_it_returns(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """The folder holds the manifest and one file for each task of the suite."""
+    results = write_results()
+    manifest = pack_submission(
+        results, suite="core", trusted=trusted, out=tmp_path / "out"
+    )
+
+    folder = tmp_path / "out" / "my-method"
+    assert {path.name for path in folder.iterdir()} == {
+        MANIFEST,
+        "induction-early.json",
+        "induction-late.json",
+    }
+    assert (manifest.suite.name, manifest.suite.version) == ("core", "1.0")
+    assert [entry.task for entry in manifest.files] == [EARLY, LATE]
+    for entry in manifest.files:
+        path = folder / entry.path
+        assert (path.stat().st_size, sha256_of_file(path)) == (
+            entry.bytes,
+            entry.sha256,
+        )
+        stored = read_attribution(results / f"{entry.task}.json")
+        assert read_attribution(path) == stored
+    assert read_manifest(folder).files == manifest.files
+
+
+def test_claims_are_the_computed_scores(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """What a submission claims is what validation computes, for every profile."""
+    manifest = pack_submission(
+        write_results(), suite="core", trusted=trusted, out=tmp_path
+    )
+    checked = validate_submission(tmp_path / "my-method", trusted)
+
+    for task, claims in manifest.claimed_overlap.items():
+        for name, claim in claims.items():
+            assert claim == checked.scores[task].profiles[name].overlap.value
+
+
+def test_packing_twice_gives_the_same_bytes(
+    submit: Callable[..., Path],
+) -> None:
+    """Equal results make equal submissions, and the old one is replaced."""
+    before = {path.name: path.read_bytes() for path in submit().iterdir()}
+    after = {path.name: path.read_bytes() for path in submit().iterdir()}
+
+    assert after == before
+
+
+def test_a_suite_needs_only_its_tasks(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """Results on further tasks stay where they are."""
+    manifest = pack_submission(
+        write_results(), suite="half", trusted=trusted, out=tmp_path
+    )
+
+    assert [entry.task for entry in manifest.files] == [EARLY]
+
+
+def test_unknown_suite(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """A misspelt suite is answered with the near one."""
+    expected = "No suite is called 'haf'. Did you mean 'half'? Known: core, half."
+    with pytest.raises(UnknownNameError, match=f"^{re.escape(expected)}$"):
+        pack_submission(write_results(), suite="haf", trusted=trusted, out=tmp_path)
+
+
+def test_every_obstacle_is_named(
+    write_results: Callable[..., Path],
+    trusted: Trusted,
+    tmp_path: Path,
+    edit_json: Callable[..., None],
+) -> None:
+    """Missing results, old tasks and mixed methods are reported together."""
+    results = write_results()
+    (results / f"{EARLY}.json").unlink()
+    edit_json(results / f"{LATE}.json", lambda r: r["task"].update(digest="0" * 64))
+
+    with pytest.raises(UserError) as caught:
+        pack_submission(results, suite="core", trusted=trusted, out=tmp_path / "out")
+    assert str(caught.value).splitlines() == [
+        f"The results in '{results}' cannot be submitted to suite 'core':",
+        f"  '{results / EARLY}.json' cannot be read: No such file or directory.",
+        f"  '{results / LATE}.json' was made on another version of '{LATE}'.",
+        "Run: bench evaluate METHOD --suite core",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_mixed_methods(
+    write_results: Callable[..., Path],
+    trusted: Trusted,
+    tmp_path: Path,
+    edit_json: Callable[..., None],
+) -> None:
+    """Results of two versions of a method are no submission."""
+    results = write_results()
+    other = {"source_sha256": "1" * 64}
+    edit_json(results / f"{LATE}.json", lambda r: r["method"].update(other))
+
+    with pytest.raises(UserError, match="come from different versions of the method"):
+        pack_submission(results, suite="core", trusted=trusted, out=tmp_path)
+
+
+def test_reserved_name(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """A method of one's own cannot be packed under a built-in name."""
+    results = write_results("eap-ig")
+
+    expected = "'eap-ig' is the name of a built-in method. Give your method another"
+    with pytest.raises(UserError, match=f"^{expected}"):
+        pack_submission(results, suite="core", trusted=trusted, out=tmp_path)
+
+
+def test_file_names() -> None:
+    """A task's file lies flat in the folder."""
+    assert file_name(EARLY) == "induction-early.json"
+
+
+def test_reading_a_manifest(submit: Callable[..., Path]) -> None:
+    """A manifest that does not fit is refused with every problem."""
+    folder = submit()
+    document = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(document | {"files": [], "x": 1}))
+
+    with pytest.raises(FileFormatError, match="is not a valid Manifest") as caught:
+        read_manifest(folder)
+    assert "files: Tuple should have at least 1 item" in str(caught.value)
+    assert "x: Extra inputs are not permitted" in str(caught.value)

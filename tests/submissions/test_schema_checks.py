@@ -1,0 +1,195 @@
+import copy
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from bench.submissions.manifest import MANIFEST
+from bench.submissions.problems import Problem
+from bench.submissions.schema_checks import PUBLISHED, json_schema, read_checked
+from bench.tasks.frozen import FrozenModel
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Submit = Callable[..., Path]
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+LENGTHS = ("values", "per_prompt", "untrained")
+"""Only the model can say that these have one length."""
+
+ONE_IS_TRUE = "schema_version = True"
+"""pydantic takes true for 1 in a Literal; the schema does not."""
+
+
+@pytest.fixture
+def documents(submit: Submit, repository: Path) -> dict[str, dict]:
+    """A valid document of every published schema."""
+    folder = submit()
+    files = {
+        "attribution": folder / "induction-early.json",
+        "reference": repository / "reference_results" / "induction" / "early.json",
+        "submission": folder / MANIFEST,
+    }
+    return {name: json.loads(path.read_bytes()) for name, path in files.items()}
+
+
+def accepted_by_pydantic(model: type[FrozenModel], document: object) -> bool:
+    """Whether the model takes the document."""
+    try:
+        model.model_validate_json(json.dumps(document))
+    except ValidationError:
+        return False
+    return True
+
+
+def places(document: object, path: tuple = ()) -> Iterator[tuple]:
+    """Go through the places of a document, at most two of each list."""
+    yield path
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from places(value, (*path, key))
+    elif isinstance(document, list):
+        for index, value in enumerate(document[:2]):
+            yield from places(value, (*path, index))
+
+
+WRONG = [None, True, "", "x", -1, 0, 2, 0.5, [], [0.5], {}, {"x": 1}, "0" * 64]
+
+
+def mutations(document: dict) -> Iterator[tuple[str, dict]]:
+    """Spoil a document in one place: another value, a key less, a key more."""
+    for path in places(document):
+        if not path:
+            continue
+        label = "/".join(map(str, path))
+        for wrong in WRONG:
+            changed, parent = copied(document, path)
+            parent[path[-1]] = wrong
+            yield f"{label} = {wrong!r}", changed
+        changed, parent = copied(document, path)
+        if isinstance(parent, dict):
+            del parent[path[-1]]
+            yield f"no {label}", changed
+        changed, parent = copied(document, path)
+        if isinstance(parent[path[-1]], dict):
+            parent[path[-1]]["unknown"] = 1
+            yield f"{label}/unknown", changed
+
+
+def copied(document: dict, path: tuple) -> tuple[dict, Any]:
+    """Copy a document; return the copy and what holds the last part of a path."""
+    changed = copy.deepcopy(document)
+    parent: Any = changed
+    for part in path[:-1]:
+        parent = parent[part]
+    return changed, parent
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_published_schemas_are_up_to_date(name: str) -> None:
+    """The schemas in the repository are the generated ones."""
+    path = ROOT / "schemas" / f"{name}.schema.json"
+
+    expected = json.dumps(json_schema(name), indent=2) + "\n"
+    assert path.read_text() == expected, "write them with: bench schema --out schemas"
+
+
+def test_no_other_schema_is_published() -> None:
+    """No schema is left over from a record that is gone."""
+    found = {path.name for path in (ROOT / "schemas").iterdir()}
+
+    assert found == {f"{name}.schema.json" for name in PUBLISHED}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_schemas_are_schemas(name: str) -> None:
+    """Every schema is valid in the version that it names, and closed."""
+    schema = json_schema(name)
+
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_valid_documents_fit(name: str, documents: dict[str, dict]) -> None:
+    """What this package writes fits the schema that it publishes."""
+    assert Draft202012Validator(json_schema(name)).is_valid(documents[name])
+    assert accepted_by_pydantic(PUBLISHED[name], documents[name])
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_schema_and_model_agree(name: str, documents: dict[str, dict]) -> None:
+    """A document spoilt in one place is refused by both or accepted by both."""
+    validator = Draft202012Validator(json_schema(name))
+    spoilt = list(mutations(documents[name]))
+    chosen = random.Random(0).sample(spoilt, min(400, len(spoilt)))  # noqa: S311
+    verdicts: set[bool] = set()
+    for label, document in chosen:
+        by_schema = validator.is_valid(document)
+        by_model = accepted_by_pydantic(PUBLISHED[name], document)
+        if by_schema and not by_model:
+            assert label.startswith(LENGTHS), label
+        elif label != ONE_IS_TRUE:
+            assert by_schema == by_model, label
+        verdicts.add(by_model)
+    assert verdicts == {True, False}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r["values"].append(1.0),
+        lambda r: r.update(untrained=[1.0]),
+        lambda r: r["task"].update(version=1.0),
+        lambda r: r["method"].update(name="my-method\n"),
+    ],
+    ids=["per-prompt", "untrained", "float", "newline"],
+)
+def test_the_model_refuses_what_the_schema_lets_through(
+    change: Callable[[dict], object], documents: dict[str, dict], tmp_path: Path
+) -> None:
+    """Lengths, 1.0 for 1 and a trailing line break are found by the model."""
+    document = documents["attribution"]
+    document["per_prompt"] = [document["values"].copy()]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(document))
+    problems: list[Problem] = []
+    assert read_checked(path, PUBLISHED["attribution"], problems) is not None
+
+    change(document)
+    path.write_text(json.dumps(document))
+    assert Draft202012Validator(json_schema("attribution")).is_valid(document)
+    assert read_checked(path, PUBLISHED["attribution"], problems) is None
+    assert {problem.code for problem in problems} == {"S011"}
+
+
+def test_the_schema_refuses_what_the_model_lets_through(
+    documents: dict[str, dict], tmp_path: Path
+) -> None:
+    """True is no version, although Python takes it for 1."""
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(documents["submission"] | {"schema_version": True}))
+    problems: list[Problem] = []
+
+    assert read_checked(path, PUBLISHED["submission"], problems) is None
+    assert {problem.pointer for problem in problems} == {"/schema_version"}
+
+
+def test_a_good_file_adds_no_problem(
+    documents: dict[str, dict], tmp_path: Path
+) -> None:
+    """What is fine is returned as a record."""
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(documents["submission"]))
+    problems: list[Problem] = []
+
+    record = read_checked(path, PUBLISHED["submission"], problems)
+    assert isinstance(record, PUBLISHED["submission"])
+    assert problems == []

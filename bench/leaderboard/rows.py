@@ -145,7 +145,7 @@ def _random_scores(reference: Reference, *, others: Sequence[Reference]) -> Task
     profiles: dict[ProfileName, ProfileScores] = {}
     for name in PROFILES:
         yardstick = constant.profiles[name].yardstick
-        expected = Score(random_overlap(reference.promptwise.profile(name)))
+        expected = Score(float(random_overlap(reference.promptwise.profile(name))))
         found = skill(expected, yardstick)
         draws = None if found.value is None else np.array([found.value])
         profiles[name] = ProfileScores(

@@ -48,13 +48,20 @@ class PromptwiseReference:
             prompts: Row numbers, repeats allowed; all prompts by default.
         """
         rows = np.arange(self.n_prompts) if prompts is None else prompts
+        return self.profiles(name, rows[None])[0]
+
+    def profiles(
+        self, name: ProfileName, prompts: Int[np.ndarray, "B n"]
+    ) -> Float[np.ndarray, "B S"]:
+        """Return a profile over each of many choices of prompts."""
         if name == "emergence":
-            return self.gain[rows].mean(axis=0)
-        return np.clip(composition(self.signature[rows], self.ablated[rows]), 0.0, 1.0)
+            return self.gain[prompts].mean(axis=1)
+        lost = composition(self.signature[prompts], self.ablated[prompts])
+        return np.clip(lost, 0.0, 1.0)
 
 
 def composition(
-    signature: Float[np.ndarray, " P"], ablated: Float[np.ndarray, "P S"]
-) -> Float[np.ndarray, " S"]:
+    signature: Float[np.ndarray, "*batch P"], ablated: Float[np.ndarray, "*batch P S"]
+) -> Float[np.ndarray, "*batch S"]:
     """Return the share of the mean signature that each ablation takes away."""
-    return 1.0 - ablated.mean(axis=0) / signature.mean()
+    return 1.0 - ablated.mean(axis=-2) / signature.mean(axis=-1, keepdims=True)

@@ -16,10 +16,10 @@ from bench.scores.bootstrap import percentile_interval, resamples
 from bench.scores.correlation import PEARSON, SPEARMAN, pearson, spearman
 from bench.scores.depth import ONSET_ERROR, WASSERSTEIN, onset_error, wasserstein
 from bench.scores.nulls import ANALYTIC, RANDOM, other_tasks, random_overlap
-from bench.scores.overlap import overlap
+from bench.scores.overlap import overlap, overlaps
 from bench.scores.recall import TOP_K_RECALL, top_k_recall
 from bench.scores.score import Score, undefined
-from bench.scores.skill import Yardstick, skill
+from bench.scores.skill import Yardstick, skill, skills
 
 SHOWN = {
     "pearson": pearson,
@@ -175,7 +175,7 @@ def measure_yardstick(
 ) -> Yardstick:
     """Measure every null's overlap; one that is nowhere positive finds nothing."""
     found = {name: overlap(null, target).value or 0.0 for name, null in nulls.items()}
-    found[RANDOM] = random_overlap(target)
+    found[RANDOM] = float(random_overlap(target))
     return Yardstick(nulls=found, ceiling=ceiling)
 
 
@@ -186,24 +186,18 @@ def _draws(
     nulls: Mapping[str, Float[np.ndarray, " S"]],
 ) -> Float[np.ndarray, " B"]:
     """Resample the prompts of the reference and, where known, of the method."""
-    per_prompt = attribution.per_prompt
-    ceiling = reference.record.ceiling[name]
-    n_method = 1 if per_prompt is None else len(per_prompt)
     stream = crc32(reference.record.task.id.encode())  # tasks vary independently
-    drawn: list[float] = []
-    for rows, own_rows in zip(
-        resamples(reference.promptwise.n_prompts, stream=2 * stream),
-        resamples(n_method, stream=2 * stream + 1),
-        strict=True,
-    ):
-        target = reference.promptwise.profile(name, rows)
-        values = attribution.values
-        if per_prompt is not None:
-            values = per_prompt[own_rows].mean(axis=0)
-        yardstick = measure_yardstick(nulls, target, ceiling=ceiling)
-        found = skill(overlap(values, target), yardstick).value
-        drawn.append(-1.0 if found is None else found)  # no skill: the worst there is
-    return np.array(drawn)
+    rows = resamples(reference.promptwise.n_prompts, stream=2 * stream)
+    targets = reference.promptwise.profiles(name, rows)
+    values = np.broadcast_to(attribution.values, targets.shape)
+    if attribution.per_prompt is not None:
+        own = resamples(len(attribution.per_prompt), stream=2 * stream + 1)
+        values = attribution.per_prompt[own].mean(axis=1)
+    found = [np.broadcast_to(null, targets.shape) for null in nulls.values()]
+    trivial = [np.nan_to_num(overlaps(null, targets)) for null in found]
+    best = np.max([random_overlap(targets), *trivial], axis=0)
+    ceiling = reference.record.ceiling[name]
+    return skills(overlaps(values, targets), best, ceiling=ceiling)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 Shapes: B resamples, P prompts, S sections.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -12,7 +10,7 @@ N_RESAMPLES = 400
 LEVEL = 0.95
 
 
-def resamples(n_prompts: int, *, stream: int) -> Iterator[Int[np.ndarray, " P"]]:
+def resamples(n_prompts: int, *, stream: int) -> Int[np.ndarray, "B P"]:
     """Draw rows with replacement, the same ones in every run.
 
     Args:
@@ -20,8 +18,7 @@ def resamples(n_prompts: int, *, stream: int) -> Iterator[Int[np.ndarray, " P"]]
         stream: Which sequence of draws, so that two sides vary independently.
     """
     rng = np.random.default_rng([stream, n_prompts])
-    for _ in range(N_RESAMPLES):
-        yield rng.integers(0, n_prompts, size=n_prompts)
+    return rng.integers(0, n_prompts, size=(N_RESAMPLES, n_prompts))
 
 
 def percentile_interval(values: Float[np.ndarray, " B"]) -> tuple[float, float]:

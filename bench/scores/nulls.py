@@ -62,14 +62,17 @@ ANALYTIC: Mapping[str, Null] = {
 """The nulls that need nothing but the number of sections."""
 
 
-def random_overlap(reference: Float[np.ndarray, " S"]) -> float:
-    """Return the expected overlap of a random attribution.
+def random_overlap(
+    reference: Float[np.ndarray, "*batch S"],
+) -> Float[np.ndarray, "*batch"]:
+    """Return the expected overlap of a random attribution with each profile.
 
     Random means shares uniform on the simplex (independent exponentials, scaled). A
     share is then Beta(1, S - 1), and ``E min(a, t) = (1 - (1 - t)^S) / S``.
     """
     t = shares(reference)
-    return float(((1 - (1 - t) ** len(t)) / len(t)).sum())
+    n_sections = t.shape[-1]
+    return np.asarray(((1 - (1 - t) ** n_sections) / n_sections).sum(axis=-1))
 
 
 def other_tasks(

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.scores.score import Score, ScoreSpec
-from bench.scores.shares import shares, why_undefined
+from bench.scores.shares import has_shares, shares, why_undefined
 
 OVERLAP = ScoreSpec(
     name="overlap",
@@ -30,3 +30,14 @@ def overlap(
         return missing
     both = np.minimum(shares(attribution), shares(reference))
     return Score(min(1.0, float(both.sum())))
+
+
+def overlaps(
+    attributions: Float[np.ndarray, "B S"], references: Float[np.ndarray, "B S"]
+) -> Float[np.ndarray, " B"]:
+    """Return the overlap of each pair of rows; NaN where it is undefined."""
+    defined = has_shares(attributions) & has_shares(references)
+    found = np.full(len(references), np.nan)
+    both = np.minimum(shares(attributions[defined]), shares(references[defined]))
+    found[defined] = np.minimum(1.0, both.sum(axis=1))
+    return found

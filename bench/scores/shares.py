@@ -4,7 +4,7 @@ Shapes: S sections.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from bench.scores.score import Score, undefined
 
@@ -21,17 +21,23 @@ def why_undefined(
         return undefined(NOT_FINITE)
     if not (attribution > 0).any():
         return undefined(NOTHING_POSITIVE)
-    if not (np.isfinite(reference).all() and (reference > 0).any()):
+    if not has_shares(reference):
         return undefined(NO_REFERENCE)
     return None
 
 
-def shares(values: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-    """Return the positive part, scaled to sum to 1.
+def has_shares(values: Float[np.ndarray, "*batch S"]) -> Bool[np.ndarray, "*batch"]:
+    """Whether each profile is finite and somewhere positive."""
+    found = np.isfinite(values).all(axis=-1) & (values > 0).any(axis=-1)
+    return np.asarray(found)
 
-    The profile must have a finite positive part; see ``why_undefined``.
+
+def shares(values: Float[np.ndarray, "*batch S"]) -> Float[np.ndarray, "*batch S"]:
+    """Return the positive part of each profile, scaled to sum to 1.
+
+    Every profile must have a finite positive part; see ``has_shares``.
     """
     positive = np.clip(values, 0.0, None)
     # the peak first: the sum of huge values must not overflow
-    scaled = positive / positive.max()
-    return scaled / scaled.sum()
+    scaled = positive / positive.max(axis=-1, keepdims=True)
+    return scaled / scaled.sum(axis=-1, keepdims=True)

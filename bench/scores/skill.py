@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from bench.scores.score import Score, ScoreSpec, undefined
 
 SMALLEST_ROOM = 0.3
@@ -53,3 +56,16 @@ def skill(overlap: Score, yardstick: Yardstick) -> Score:
         )
     raw = (overlap.value - yardstick.best_null[1]) / yardstick.room
     return Score(max(-1.0, min(1.0, raw)))
+
+
+def skills(
+    overlaps: Float[np.ndarray, " B"],
+    best_nulls: Float[np.ndarray, " B"],
+    *,
+    ceiling: float,
+) -> Float[np.ndarray, " B"]:
+    """Return the skill of each overlap; -1, the worst there is, where undefined."""
+    room = ceiling - best_nulls
+    with np.errstate(divide="ignore", invalid="ignore"):
+        raw = np.clip((overlaps - best_nulls) / room, -1.0, 1.0)
+    return np.where((room > 0) & np.isfinite(raw), raw, -1.0)

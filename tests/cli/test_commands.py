@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from bench.cli import display, evaluate, scored
+from bench.cli import display, evaluate, reference, scored
 from bench.errors import MethodFailedError
 from bench.evaluation import run as run_module
+from bench.evaluation.reference import StoredReference
 from bench.methods.catalogue import BUILT_IN
 from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord
 from bench.submissions.schema_checks import PUBLISHED
+from bench.submissions.validation import Trusted
 
 EARLY, LATE = "induction/early", "induction/late"
 
@@ -625,3 +627,42 @@ def test_modules_of_the_plots_are_not_imported_early() -> None:
     """Commands that run no model know nothing of torch at import."""
     for module in (evaluate, scored):
         assert not hasattr(module, "torch")
+
+
+def test_reference_verify(
+    bench: Bench, trusted: Trusted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeated measurement passes within tolerance; else every profile is named."""
+    record = trusted.references[EARLY].record
+    found = [record]
+    monkeypatch.setattr(
+        reference,
+        "_measure",
+        lambda *_, **__: StoredReference(found[0], b""),
+    )
+    ran = bench("reference", "verify", EARLY)
+    assert (ran.code, ran.out) == (0, f"{EARLY}: reproduced within tolerance\n")
+
+    none = tuple(0.0 for _ in record.composition_mean)
+    found[0] = record.model_copy(update={"composition_mean": none})
+    ran = bench("reference", "verify", EARLY)
+    assert (ran.code, ran.out) == (1, "")
+    lines = ran.err.splitlines()
+    assert lines[0] == f"The reference of '{EARLY}' was not reproduced:"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["composition_mean"]
+
+
+def test_reference_compute(
+    bench: Bench, trusted: Trusted, monkeypatch: pytest.MonkeyPatch, repository: Path
+) -> None:
+    """What was measured is written, and its place is printed."""
+    path = repository / "reference_results" / f"{EARLY}.json"
+    arrays = path.with_suffix(".safetensors").read_bytes()
+    stored = StoredReference(trusted.references[EARLY].record, arrays)
+    monkeypatch.setattr(reference, "_measure", lambda *_, **__: stored)
+    before = path.read_bytes()
+    path.unlink()
+
+    ran = bench("reference", "compute", EARLY)
+    assert (ran.code, ran.out) == (0, f"{path}\n")
+    assert path.read_bytes() == before

@@ -60,7 +60,7 @@ def check_device(device: str) -> None:
         UserError: torch does not know the device or cannot use it.
     """
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # the meta device holds no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(

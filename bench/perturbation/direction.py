@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bench.errors import UserError
 from bench.models.subject import SubjectModel
 from bench.tasks.prompts import Prompt
 
@@ -35,12 +36,21 @@ def perturbed_positions(prompt: Prompt) -> tuple[int, ...]:
 def draw_directions(
     prompts: Sequence[Prompt], *, seed: int, device: torch.device
 ) -> Directions:
-    """Draw another token for every source, uniform over the prompts' source tokens."""
+    """Draw another token for every source, uniform over the prompts' source tokens.
+
+    Raises:
+        UserError: All sources hold the same token.
+    """
     rng = np.random.default_rng(seed)
     positions = [perturbed_positions(prompt) for prompt in prompts]
     pool = np.unique(
         [p.input_ids[j] for p, row in zip(prompts, positions, strict=True) for j in row]
     )
+    if len(pool) == 1:
+        raise UserError(
+            f"Every source of these prompts is token {pool[0]}; a perturbation needs "
+            "another token to point to. Use prompts of different tokens."
+        )
     others: list[list[int]] = []
     for prompt, row in zip(prompts, positions, strict=True):
         own = np.searchsorted(pool, [prompt.input_ids[j] for j in row])

@@ -5,6 +5,9 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from bench.tasks.frozen import FrozenModel
 
@@ -30,7 +33,7 @@ class Provenance(FrozenModel):
     threads: int
     """Threads that torch may use."""
     seed: int
-    finished: str
+    finished: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
     """UTC, ISO 8601, to the second."""
 
 

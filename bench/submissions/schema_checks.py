@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -58,9 +58,8 @@ def read_checked(
 def _schema_problems(
     path: Path, data: bytes, model: type[FrozenModel]
 ) -> Iterator[Problem]:
-    validator = Draft202012Validator(model.model_json_schema())
-    find: Any = validator.iter_errors  # partly untyped in the stubs
-    for error in find(json.loads(data)):
+    validator = cast(Any, Draft202012Validator(model.model_json_schema()))
+    for error in validator.iter_errors(json.loads(data)):  # partly untyped stubs
         yield Problem(
             "S011",
             path.name,

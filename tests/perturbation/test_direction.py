@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bench.errors import UserError
 from bench.models.subject import SubjectModel
 from bench.perturbation.direction import (
     draw_directions,
@@ -31,6 +32,15 @@ def test_perturbed_positions_hand_worked() -> None:
     )
 
     assert perturbed_positions(prompt) == (1, 2, 3)
+
+
+def test_a_pool_of_one_token_is_refused(few_prompts: tuple[Prompt, ...]) -> None:
+    """Without a second token there is no direction."""
+    length = len(few_prompts[0].input_ids)
+    same = [p.model_copy(update={"input_ids": (5,) * length}) for p in few_prompts]
+
+    with pytest.raises(UserError, match="Every source of these prompts is token 5"):
+        draw_directions(same, seed=0, device=CPU)
 
 
 @pytest.mark.parametrize("seed", range(20))

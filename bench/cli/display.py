@@ -31,8 +31,14 @@ def progress_display() -> Generator[Callable[[str], Stage], None, None]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
 
+        def finish() -> None:
+            """Fill the bars of stages that ended without having reported."""
+            for bar in progress.tasks:
+                progress.update(bar.id, completed=bar.total or 1)
+
         def titled(title: str) -> Stage:
             def stage(name: str) -> Report:
+                finish()
                 bar = progress.add_task(f"{title}: {name}", total=1)
 
                 def report(done: int, total: int) -> None:
@@ -43,3 +49,4 @@ def progress_display() -> Generator[Callable[[str], Stage], None, None]:
             return stage
 
         yield titled
+        finish()

@@ -19,7 +19,7 @@ help:
 	@echo "make demo   score a method against a measured reference (METHOD=...)"
 	@echo "make test   every check that a change has to pass"
 	@echo "make bench  timings, side by side"
-	@echo "make clean  remove what the others made"
+	@echo "make clean  remove the environments and caches; results/ stays"
 
 python-found:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv was found. On Debian and \
@@ -75,4 +75,4 @@ bench: $(VENV)/dev
 		--benchmark-columns=min,median,max,rounds --benchmark-sort=name
 
 clean:
-	rm -rf $(VENV) $(BASE) results .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BASE) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

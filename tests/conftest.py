@@ -18,7 +18,7 @@ from bench.methods.catalogue import built_in
 from bench.profiles.attribution import Kind
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.results.attribution_record import AttributionRecord, MethodKey, task_key
-from bench.results.provenance import Provenance
+from bench.results.provenance import Provenance, bench_digest
 from bench.results.reference_record import (
     Band,
     GateRecord,
@@ -276,6 +276,7 @@ RECIPE = RepeatedRandom(
 )
 
 PROVENANCE = Provenance(
+    bench_sha256=bench_digest(),
     bench="0.1.0",
     git_commit=None,
     git_dirty=None,
@@ -451,6 +452,7 @@ def make_record(repository: Path) -> Callable[..., AttributionRecord]:
         name: str = "my-method",
         kind: Kind = "write",
         origin: str = "file",
+        source_sha256: str = "0" * 64,
         **changes: object,
     ) -> AttributionRecord:
         fields = {
@@ -461,7 +463,7 @@ def make_record(repository: Path) -> Callable[..., AttributionRecord]:
                 "kind": kind,
                 "origin": origin,
                 "source": "my_method.py",
-                "source_sha256": "0" * 64,
+                "source_sha256": source_sha256,
                 "summary": "Say something.",
             },
             "values": [float(value) for value in values],

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Root, resolve_root
+from bench.cli.options import Root, writable_root
 from bench.cli.trusted import read_trusted
 from bench.leaderboard.generate import (
     FILES,
@@ -29,7 +29,7 @@ def leaderboard(
 
     Both follow from submissions and reference_results alone, byte for byte.
     """
-    folder = resolve_root(root)
+    folder = writable_root(root)
     trusted = read_trusted(folder)
     generated = generate(leaderboard_entries(folder, trusted), trusted)
     if check:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from bench.tasks.registry import data_root
+from bench.errors import UserError
+from bench.tasks.registry import PACKAGE, data_root
 
 Root = Annotated[
     Path | None,
@@ -29,3 +30,18 @@ RESULTS = Path("results")
 def resolve_root(root: Path | None) -> Path:
     """Return the given folder or the repository's."""
     return data_root() if root is None else root
+
+
+def writable_root(root: Path | None) -> Path:
+    """Return the given folder or the repository's, to write to.
+
+    Raises:
+        UserError: There is no repository, only the data of an installed package.
+    """
+    found = resolve_root(root)
+    if found.is_relative_to(PACKAGE):
+        raise UserError(
+            "This command writes to a repository, and the installed package is none. "
+            "Run it with --root and a clone of the repository."
+        )
+    return found

@@ -1,8 +1,9 @@
 """``bench reference``: measure, verify and show references."""
 
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -10,7 +11,7 @@ from tabulate import tabulate
 
 from bench.cli.display import progress_display
 from bench.cli.lazy import plain_typer
-from bench.cli.options import RESULTS, Device, Json, Root, resolve_root
+from bench.cli.options import RESULTS, Device, Json, Root, resolve_root, writable_root
 from bench.cli.tables import bar, profile_table
 from bench.errors import MissingExtraError, RunFailedError
 from bench.profiles.promptwise import PROFILES
@@ -19,6 +20,9 @@ from bench.results.reference_record import Reference, ReferenceRecord, read_refe
 from bench.results.store import write_atomically
 from bench.tasks.registry import find_task
 from bench.tasks.spec import Task
+
+if TYPE_CHECKING:
+    from bench.evaluation.reference import StoredReference
 
 reference = plain_typer(name="reference", help="Measure, verify and show references.")
 
@@ -35,11 +39,11 @@ def compute(
     task: TaskName, device: Device = "cpu", exact: Exact = False, root: Root = None
 ) -> None:
     """Measure the reference of a task; the same command continues after a stop."""
-    folder = resolve_root(root)
+    folder = writable_root(root)
     stored = _measure(find_task(task, root=folder), device=device, exact=exact)
     from bench.evaluation.reference import write_reference
 
-    print(write_reference(stored, root=folder, stages=STAGES))
+    print(write_reference(stored, root=folder))
 
 
 @reference.command()
@@ -48,11 +52,16 @@ def verify(task: TaskName, device: Device = "cpu", root: Root = None) -> None:
     folder = resolve_root(root)
     found = find_task(task, root=folder)
     stored = read_reference(found, root=folder)
-    again = _measure(found, device=device, exact=stored.record.from_exact)
-    from bench.evaluation.reference import compare_references, forget_stages
+    with tempfile.TemporaryDirectory() as anew:  # nothing of an earlier run
+        again = _measure(
+            found,
+            device=device,
+            exact=stored.record.from_exact,
+            stages=Path(anew),
+        )
+    from bench.evaluation.reference import compare_references
 
-    forget_stages(STAGES)
-    problems = compare_references(stored, again.record)
+    problems = compare_references(stored, again)
     if problems:
         raise RunFailedError(
             f"The reference of '{found.id}' was not reproduced:\n  "
@@ -82,14 +91,16 @@ def show(
     typer.echo(f"The plot is in {path}", err=True)
 
 
-def _measure(task: Task, *, device: str, exact: bool):
+def _measure(
+    task: Task, *, device: str, exact: bool, stages: Path = STAGES
+) -> "StoredReference":
     try:
         from bench.evaluation.reference import compute_reference
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", extra="run") from None
     with progress_display() as titled:
         return compute_reference(
-            task, device=device, exact=exact, stages=STAGES, stage=titled(task.id)
+            task, device=device, exact=exact, stages=stages, stage=titled(task.id)
         )
 
 

@@ -7,9 +7,9 @@ import typer
 
 from bench.cli.options import DEFAULT_SUITE, Json, Root, resolve_root
 from bench.cli.scored import Scored, print_scored, score_records
-from bench.errors import FileFormatError
+from bench.errors import FileFormatError, UserError
 from bench.results.attribution_record import AttributionRecord, read_attribution
-from bench.tasks.registry import find_task
+from bench.tasks.registry import find_suite, find_task
 from bench.tasks.spec import Task
 
 
@@ -25,8 +25,26 @@ def score(
     folder = resolve_root(root)
     records = _read(results, root=folder)
     scored = score_records(records, root=folder, suite=suite)
-    name = records[0][1].method.name
-    print_scored(Scored(name, suite, scored, {}), out=results, as_json=as_json)
+    name = _one_method(records, results)
+    complete = {task.id for task, _ in records} >= set(
+        find_suite(suite, root=folder).tasks
+    )
+    print_scored(
+        Scored(name, suite if complete else None, scored, {}),
+        out=results,
+        as_json=as_json,
+    )
+
+
+def _one_method(records: list[tuple[Task, AttributionRecord]], results: Path) -> str:
+    """Return the name of the one method whose results a folder holds."""
+    names = sorted({record.method.name for _, record in records})
+    if len(names) > 1:
+        raise UserError(
+            f"'{results}' holds results of {len(names)} methods ({', '.join(names)}); "
+            "expected one. Keep each method's results in a folder of its own."
+        )
+    return names[0]
 
 
 def _read(results: Path, *, root: Path) -> list[tuple[Task, AttributionRecord]]:

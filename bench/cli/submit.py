@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.evaluate import load_method
-from bench.cli.options import DEFAULT_SUITE, RESULTS, Root, resolve_root
+from bench.cli.options import DEFAULT_SUITE, RESULTS, Root, writable_root
 from bench.cli.trusted import read_trusted
 from bench.submissions.manifest import FOLDER
 from bench.submissions.pack import pack_submission
@@ -28,23 +28,27 @@ def submit(
     root: Root = None,
 ) -> None:
     """Pack the results of a method into a submission."""
-    folder = resolve_root(root)
+    folder = writable_root(root)
     is_name = not method.partition(":")[0].endswith(".py") and ":" not in method
-    name = method if is_name else load_method(method).method.name
+    found = None if is_name else load_method(method)
+    name = method if found is None else found.method.name
     target = folder / FOLDER if out is None else out
     manifest = pack_submission(
         RESULTS / name if results is None else results,
         suite=suite,
         trusted=read_trusted(folder),
         out=target,
+        source_sha256=None if found is None else found.source_sha256,
     )
     packed = target / manifest.method.name
     print(packed)
     typer.echo(
         f"Packed {len(manifest.files)} task(s). Next:\n"
         f"  bench validate {packed}\n"
+        f"  bench leaderboard        shows it among the others\n"
         f"  git switch -c submit-{manifest.method.name}\n"
-        f"  git add {packed} && git commit -m 'Submit {manifest.method.name}'\n"
-        "  and open a pull request. The leaderboard is generated after the merge.",
+        f"  git add {packed} leaderboard.md leaderboard.json\n"
+        f"  git commit -m 'Submit {manifest.method.name}'\n"
+        "and open a pull request.",
         err=True,
     )

@@ -29,7 +29,7 @@ def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, 
     started = time.perf_counter()
     try:
         returned: object = found.method.function(ctx)  # checked below
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MethodFailedError(
             f"The method '{found.method.name}' ({found.source}) raised "
             f"{type(error).__name__}: {error}{_where(error, found.source)}"
@@ -37,10 +37,25 @@ def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, 
     if ctx.device.type == "cuda":
         torch.cuda.synchronize(ctx.device)
     wall = time.perf_counter() - started
-    return check_answer(returned, found, n_sections=ctx.n_sections), wall
+    answer = check_answer(returned, found, n_sections=ctx.n_sections)
+    _check_prompts(answer, found, n_prompts=len(ctx.prompts))
+    return answer, wall
 
 
-def _where(error: Exception, source: str) -> str:
+def _check_prompts(
+    answer: LayerAttribution, found: FoundMethod, *, n_prompts: int
+) -> None:
+    """Refuse per-prompt values that are not those of the given prompts."""
+    given = n_prompts if answer.per_prompt is None else len(answer.per_prompt)
+    if given != n_prompts:
+        raise MethodFailedError(
+            f"The method '{found.method.name}' ({found.source}) returned per_prompt "
+            f"for {given} prompts; it was given {n_prompts}. Return one row a prompt, "
+            "in their order."
+        )
+
+
+def _where(error: BaseException, source: str) -> str:
     """Name the deepest line of the method's own file in a traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).name == source]

@@ -8,23 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.errors import UserError
 from bench.evaluation.reference_summary import reference_arrays, summarise
 from bench.models.loading import load_model, untrained_like
 from bench.perturbation.gates import gates, refuse_unless_passed
 from bench.perturbation.protocol import PROTOCOL, SEED, Remember, measure, measure_null
 from bench.perturbation.stages import Arrays, Progress
-from bench.results.provenance import bench_version
+from bench.results.provenance import bench_digest
 from bench.results.reference_record import (
-    Band,
     Reference,
     ReferenceRecord,
     reference_path,
 )
-from bench.results.store import arrays_to_bytes, read_arrays, to_json, write_atomically
+from bench.results.store import (
+    arrays_to_bytes,
+    parse_arrays,
+    read_arrays,
+    to_json,
+    write_atomically,
+)
 from bench.tasks.digest import sha256_of_bytes, sha256_of_record
 from bench.tasks.spec import Task
 
 UNTRAINED_SEED = 0
+FEWEST_PROMPTS = 17
+"""A write is replaced by its mean over at least 16 other prompts."""
 TOLERANCE = 1e-2
 """How far a repeated measurement may lie from the stored one, relative to the largest
 value of the profile: other processors and versions round differently."""
@@ -38,6 +46,8 @@ class StoredReference:
 
     record: ReferenceRecord
     arrays: bytes
+    stages: Path
+    """Where its finished stages are kept."""
 
 
 def compute_reference(
@@ -59,9 +69,13 @@ def compute_reference(
     started = time.perf_counter()
     model = load_model(task, device=device)
     prompts = task.read_prompts("reference")
-    remember = stage_memory(
-        stages / _stage_key(task, device=device, exact=exact), stage
-    )
+    if len(prompts) < FEWEST_PROMPTS:
+        raise UserError(
+            f"'{task.id}' has {len(prompts)} reference prompts; the means that replace "
+            f"a section's write need at least {FEWEST_PROMPTS}. Draw more."
+        )
+    memory = stages / _stage_key(task, device=device, exact=exact)
+    remember = stage_memory(memory, stage)
     measurement = measure(model, prompts, exact=exact, remember=remember)
     refuse_unless_passed(gates(measurement), task=task.id)
     null = measure_null(
@@ -79,11 +93,11 @@ def compute_reference(
         model=model,
         wall_s=time.perf_counter() - started,
     )
-    return StoredReference(record, arrays)
+    return StoredReference(record, arrays, memory)
 
 
 def _stage_key(task: Task, *, device: str, exact: bool) -> str:
-    facts = [task.digest, PROTOCOL, SEED, device, exact, bench_version()]
+    facts = [task.digest, PROTOCOL, SEED, device, exact, bench_digest()]
     return f"{task.spec.family}-{task.spec.name}-{sha256_of_record(facts)[:12]}"
 
 
@@ -103,7 +117,7 @@ def stage_memory(folder: Path, stage: Stage) -> Remember:
     return remember
 
 
-def write_reference(stored: StoredReference, *, root: Path, stages: Path) -> Path:
+def write_reference(stored: StoredReference, *, root: Path) -> Path:
     """Write a reference, the arrays before the record that names their digest.
 
     Raises:
@@ -112,27 +126,31 @@ def write_reference(stored: StoredReference, *, root: Path, stages: Path) -> Pat
     path = reference_path(root, stored.record.task.id)
     write_atomically(path.with_suffix(".safetensors"), stored.arrays)
     write_atomically(path, to_json(stored.record))
-    shutil.rmtree(stages, ignore_errors=True)
+    shutil.rmtree(stored.stages, ignore_errors=True)
     return path
 
 
-def compare_references(stored: Reference, again: ReferenceRecord) -> list[str]:
+def compare_references(stored: Reference, again: StoredReference) -> list[str]:
     """Say where a repeated measurement differs from the stored one beyond tolerance."""
+    old, new = _comparable(stored.record), _comparable(again.record)
+    old |= stored.arrays
+    new |= parse_arrays(again.arrays)
     problems: list[str] = []
-    for name in ("gain", "signature", "composition_mean", "composition_resample"):
-        old, new = (
-            np.array(value.mean if isinstance(value, Band) else value)
-            for value in (getattr(stored.record, name), getattr(again, name))
-        )
-        allowed = TOLERANCE * np.abs(old).max()
-        distance = np.abs(old - new).max()
-        if distance > allowed:
+    for name in old:
+        allowed = TOLERANCE * np.abs(old[name]).max()
+        distance = np.abs(old[name] - new[name]).max()
+        if not distance <= allowed:
             problems.append(
                 f"{name}: differs by up to {distance:.3g}, allowed {allowed:.3g}"
             )
     return problems
 
 
-def forget_stages(stages: Path) -> None:
-    """Remove what finished stages left behind."""
-    shutil.rmtree(stages, ignore_errors=True)
+def _comparable(record: ReferenceRecord) -> Arrays:
+    """Collect what scores are computed with beside the arrays."""
+    names = ("emergence", "composition")
+    return {
+        "norm_growth": np.array(record.norm_growth),
+        "logit_drop": np.array(record.logit_drop),
+        "ceiling": np.array([record.ceiling[name] for name in names]),
+    }

@@ -34,6 +34,12 @@ def reference_arrays(m: Measurement) -> Arrays:
     }
     return {
         "gain": m.gain,
+        "raw": m.read("raw", "repeated", "copy"),
+        "additive": m.excess("additive"),
+        "previous": m.read("relative", "repeated", "previous"),
+        "match": m.excess("relative", "match"),
+        "first_loss": m.behaviour["first_loss"],
+        "second_loss": m.behaviour["second_loss"],
         "signature": m.signature,
         "ablated_mean": m.mean_ablation["signature"],
         "ablated_resample": m.resample_ablation["signature"],

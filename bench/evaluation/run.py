@@ -4,7 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError, FileFormatError, NoRoomError, RunFailedError
+from bench.errors import (
+    BenchError,
+    FileFormatError,
+    MethodFailedError,
+    NoRoomError,
+    RunFailedError,
+)
 from bench.evaluation.evaluate_task import Stage, evaluate_task, method_key
 from bench.methods.discovery import FoundMethod
 from bench.results.attribution_record import (
@@ -12,8 +18,9 @@ from bench.results.attribution_record import (
     read_attribution,
     task_key,
 )
-from bench.results.provenance import bench_version
+from bench.results.provenance import bench_digest
 from bench.results.store import to_json, write_atomically
+from bench.results.strict_json import LARGEST_FILE
 from bench.tasks.spec import Task
 
 
@@ -82,7 +89,13 @@ def _run_task(
         record = evaluate_task(
             found, task, device=settings.device, seed=settings.seed, stage=stage
         )
-        write_atomically(path, to_json(record))
+        data = to_json(record)
+        if len(data) > LARGEST_FILE:
+            raise MethodFailedError(
+                f"The result of '{found.method.name}' on '{task.id}' has {len(data)} "
+                f"bytes; the limit is {LARGEST_FILE}. Leave per_prompt out."
+            )
+        write_atomically(path, data)
     except NoRoomError:
         raise
     except RunFailedError as error:
@@ -106,7 +119,7 @@ def _reusable(
         and record.method == method_key(found)
         and record.provenance.seed == settings.seed
         and _same_device(record.provenance.device, settings.device)
-        and record.provenance.bench == bench_version()
+        and record.provenance.bench_sha256 == bench_digest()
     )
     return record if same else None
 

@@ -16,6 +16,7 @@ from bench.results.scoring import (
     TaskScores,
     mean_skill,
     null_attributions,
+    random_draws,
     score_attribution,
 )
 from bench.results.trusted import Trusted
@@ -147,7 +148,7 @@ def _random_scores(reference: Reference, *, others: Sequence[Reference]) -> Task
         yardstick = constant.profiles[name].yardstick
         expected = Score(float(random_overlap(reference.promptwise.profile(name))))
         found = skill(expected, yardstick)
-        draws = None if found.value is None else np.array([found.value])
+        draws = None if found.value is None else random_draws(reference, name, others)
         profiles[name] = ProfileScores(
             overlap=expected, skill=found, draws=draws, shown={}, yardstick=yardstick
         )

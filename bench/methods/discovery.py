@@ -4,6 +4,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -74,20 +76,17 @@ def _from_file(path: Path, attribute: str) -> FoundMethod:
         raise MethodError(f"'{path}' is not a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up there
-    try:
+    with _reported(str(path)):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise MethodError(
-            f"'{path}' raised {type(error).__name__} while it was loaded: {error}"
-        ) from error
     found = _pick(module, attribute, where=str(path))
     return FoundMethod(found, "file", path.name, sha256_of_file(path))
 
 
 def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
     try:
-        module = importlib.import_module(name)
-    except ImportError as error:
+        with _reported(name):
+            module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
         raise MethodError(
             f"The module '{name}' cannot be imported: {error}. Is it installed?"
         ) from error
@@ -100,6 +99,19 @@ def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
     return FoundMethod(
         found, origin, f"{name}:{attribute}", sha256_of_file(Path(source))
     )
+
+
+@contextmanager
+def _reported(where: str) -> Generator[None, None, None]:
+    """Turn whatever a user's code does while it is loaded into one message."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and not where.endswith(".py"):
+            raise
+        raise MethodError(
+            f"'{where}' raised {type(error).__name__} while it was loaded: {error}"
+        ) from error
 
 
 def _pick(module: ModuleType, attribute: str, *, where: str) -> Method:

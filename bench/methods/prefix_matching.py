@@ -20,6 +20,9 @@ def prefix_matching_score(ctx: TaskContext) -> LayerAttribution:
     patterns = ctx.attention(ctx.prompts.clean)
     rows = torch.arange(len(ctx.prompts), device=ctx.device)[:, None]
     pairs = patterns.transpose(0, 1)[rows, :, :, ctx.prompts.sites, ctx.prompts.sources]
-    by_block = pairs.mean(dim=1).amax(dim=2)  # [P, K, L, heads] -> [P, L]
+    by_head = pairs.mean(dim=1)  # [P, K, L, heads] -> [P, L, heads]
+    # one head for all prompts: a maximum for each prompt would favour noise
+    best = by_head.mean(dim=0).argmax(dim=1)
+    by_block = by_head[:, torch.arange(len(best)), best]
     nothing = torch.zeros_like(by_block)
     return ctx.answer(torch.stack([by_block, nothing], dim=2).flatten(1))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from bench.errors import UserError
 from bench.tasks.prompts import Prompt
 
 
@@ -53,6 +54,20 @@ class PromptBatch:
     def __len__(self) -> int:
         """Return the number of prompts."""
         return len(self.clean)
+
+
+def check_tokens(prompts: Sequence[Prompt], *, vocabulary: int) -> None:
+    """Refuse prompts that hold tokens which the model does not have.
+
+    Raises:
+        UserError: A token id lies outside of the vocabulary.
+    """
+    largest = max(max(*p.input_ids, *p.control_ids, *p.corrupt_ids) for p in prompts)
+    if largest >= vocabulary:
+        raise UserError(
+            f"The prompts hold token {largest}; the model's vocabulary ends at "
+            f"{vocabulary - 1}. Draw prompts for this model."
+        )
 
 
 def to_batch(prompts: Sequence[Prompt], *, device: torch.device | str) -> PromptBatch:

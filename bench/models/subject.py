@@ -46,6 +46,11 @@ class SubjectModel:
         return cast(nn.Linear, module).weight
 
     @property
+    def vocabulary(self) -> int:
+        """Number of tokens that the model can read."""
+        return self.module.get_input_embeddings().weight.shape[0]
+
+    @property
     def n_sections(self) -> int:
         """Number of sections, two a block."""
         return len(self.section_modules)

@@ -26,13 +26,6 @@ class Directions:
     """The token whose embedding the perturbation points to; never the source's own."""
 
 
-def perturbed_positions(prompt: Prompt) -> tuple[int, ...]:
-    """List the positions that a prompt's probes and controls perturb."""
-    sources = {probe.source for probe in prompt.probes}
-    sources |= {source for probe in prompt.probes for source, _ in probe.controls}
-    return tuple(sorted(sources))
-
-
 def draw_directions(
     prompts: Sequence[Prompt], *, seed: int, device: torch.device
 ) -> Directions:
@@ -42,7 +35,7 @@ def draw_directions(
         UserError: All sources hold the same token.
     """
     rng = np.random.default_rng(seed)
-    positions = [perturbed_positions(prompt) for prompt in prompts]
+    positions = [prompt.perturbed for prompt in prompts]
     pool = np.unique(
         [p.input_ids[j] for p, row in zip(prompts, positions, strict=True) for j in row]
     )

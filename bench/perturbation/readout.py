@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.perturbation.direction import perturbed_positions
 from bench.tasks.prompts import Probe, Prompt
 
 READOUTS = ("copy", "control", "previous", "match")
@@ -44,7 +43,7 @@ def build_readouts(prompts: Sequence[Prompt], *, device: torch.device) -> Readou
 
 
 def _prompt_weights(prompt: Prompt) -> Float[np.ndarray, "R J T"]:
-    row = {position: j for j, position in enumerate(perturbed_positions(prompt))}
+    row = {position: j for j, position in enumerate(prompt.perturbed)}
     weights = np.zeros((len(READOUTS), len(row), len(prompt.input_ids)))
     for probe in prompt.probes:
         for readout, pairs in enumerate(_pairs(probe)):

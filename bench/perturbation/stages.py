@@ -3,7 +3,7 @@
 Shapes: P prompts, R readouts, N = S + 1 residual points, S sections, E strengths.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.models.behaviour import PromptBatch, centred_logit, half_losses, to_batch
+from bench.models.behaviour import (
+    PromptBatch,
+    centred_logit,
+    check_tokens,
+    half_losses,
+    to_batch,
+)
 from bench.models.subject import SubjectModel
 from bench.models.trace import replace_write, run
 from bench.perturbation.direction import draw_directions, perturbation_tangents
@@ -49,6 +55,7 @@ def lay_out(
     model: SubjectModel, prompts: Sequence[Prompt], *, seed: int, chunk: int
 ) -> Bench:
     """Make repeated and control prompts ready; both are perturbed the same way."""
+    check_tokens(prompts, vocabulary=model.vocabulary)
     batch = to_batch(prompts, device=model.device)
     directions = draw_directions(prompts, seed=seed, device=model.device)
 
@@ -246,8 +253,3 @@ def _numpy(tensor: Tensor) -> Float[np.ndarray, "..."]:
 
 def no_progress(_done: int, _total: int) -> None:
     """Show nothing."""
-
-
-def stage_names() -> Iterator[str]:
-    """Name the stages of a reference in the order they run."""
-    yield from ("behaviour", "strengths", "response", "mean", "resample")

@@ -21,8 +21,10 @@ class TaskKey(FrozenModel):
     id: str
     version: int
     digest: Digest
-    """Over everything in the task file that can move a score, digests of the prompts
-    and of the model's files among it."""
+    """Over everything in the task file that can move a score."""
+    prompts_sha256: Digest
+    model_sha256: dict[str, Digest]
+    """File name to digest; empty for a hub model, whose revision is in the digest."""
 
 
 class MethodKey(FrozenModel):
@@ -91,7 +93,13 @@ class AttributionRecord(FrozenModel):
 
 def task_key(task: Task) -> TaskKey:
     """Return a task's key."""
-    return TaskKey(id=task.id, version=task.spec.version, digest=task.digest)
+    return TaskKey(
+        id=task.id,
+        version=task.spec.version,
+        digest=task.digest,
+        prompts_sha256=task.spec.prompts.sha256,
+        model_sha256=task.spec.model.sha256,
+    )
 
 
 def read_attribution(path: Path) -> AttributionRecord:

@@ -3,13 +3,17 @@
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from bench.tasks.digest import sha256_of_file, sha256_of_record
 from bench.tasks.frozen import FrozenModel
+from bench.tasks.registry import PACKAGE
+from bench.tasks.spec import Digest
 
 PACKAGES = ("numpy", "torch", "transformers", "datasets", "safetensors", "pydantic")
 DISTRIBUTION = "induction-bench"
@@ -20,6 +24,8 @@ class Provenance(FrozenModel):
 
     bench: str
     """Version of this package."""
+    bench_sha256: Digest
+    """Over all Python files of this package."""
     git_commit: str | None
     """Commit of the checkout that holds this package; None for an installed wheel."""
     git_dirty: bool | None
@@ -48,6 +54,18 @@ def package_version(name: str) -> str | None:
 def bench_version() -> str:
     """Return this package's version."""
     return package_version(DISTRIBUTION) or "not installed"
+
+
+@cache
+def bench_digest() -> str:
+    """Return a digest over all Python files of this package.
+
+    Whatever a stored number depends on in this package, a change to it shows here.
+    """
+    files = sorted(PACKAGE.rglob("*.py"))
+    return sha256_of_record(
+        {str(f.relative_to(PACKAGE)): sha256_of_file(f) for f in files}
+    )
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:
@@ -82,6 +100,7 @@ def take_provenance(
     found = {name: package_version(name) for name in PACKAGES}
     return Provenance(
         bench=bench_version(),
+        bench_sha256=bench_digest(),
         git_commit=commit,
         git_dirty=dirty,
         python=platform.python_version(),

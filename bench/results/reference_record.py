@@ -83,7 +83,8 @@ class ReferenceRecord(FrozenModel):
     logit_drop: Numbers
     """Drop of the target's centred logit under resampling, in nats: the check."""
     previous_path: Numbers
-    """Response at the site after the source, at each point, in excess of controls."""
+    """Response at the site after the source, at each point, in excess of control sites.
+    These lie further from the source, so short-range mixing is not subtracted."""
     match_path: Numbers
     """Response at the source's second occurrence, in excess of both controls."""
     copy_response: Numbers

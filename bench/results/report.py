@@ -35,6 +35,10 @@ def plain_profile(scores: ProfileScores) -> Plain:
         "ranked": scores.ranked,
         "ceiling": round(scores.yardstick.ceiling, DIGITS),
         "best_null": {"name": name, "overlap": round(best, DIGITS)},
+        "nulls": {
+            null: round(value, DIGITS)
+            for null, value in sorted(scores.yardstick.nulls.items())
+        },
         **shown,
     }
 
@@ -49,6 +53,7 @@ def plain_task(scores: TaskScores, record: AttributionRecord | None) -> Plain:
         if record is None
         else record.cost_forward_equivalents,
         "wall_s": None if record is None else record.wall_s,
+        "no_own_null": None if record is None else record.untrained_reason,
     }
 
 

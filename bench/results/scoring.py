@@ -19,7 +19,7 @@ from bench.scores.nulls import ANALYTIC, RANDOM, other_tasks, random_overlap
 from bench.scores.overlap import overlap, overlaps
 from bench.scores.recall import TOP_K_RECALL, top_k_recall
 from bench.scores.score import Score, undefined
-from bench.scores.skill import Yardstick, skill, skills
+from bench.scores.skill import OWN_UNTRAINED, Yardstick, skill, skills
 
 SHOWN = {
     "pearson": pearson,
@@ -33,7 +33,6 @@ SHOWN = {
 SPECS = (PEARSON, SPEARMAN, TOP_K_RECALL, ONSET_ERROR, WASSERSTEIN)
 """Direction, bounds and meaning of the scores shown."""
 
-OWN_UNTRAINED = "own-untrained"
 NORM_GROWTH = "norm-growth"
 UNTRAINED_REFERENCE = "untrained-reference"
 OTHER_TASKS = "other-tasks"
@@ -52,14 +51,8 @@ class ProfileScores:
 
     @property
     def ranked(self) -> bool:
-        """Whether the profile leaves enough room to rank on, alike for every method.
-
-        The method's own null counts for its skill, but must not excuse it from a
-        profile on which the others are ranked.
-        """
-        nulls = self.yardstick.nulls
-        shared = {name: nulls[name] for name in nulls if name != OWN_UNTRAINED}
-        return Yardstick(shared, self.yardstick.ceiling).ranked
+        """Whether the profile leaves enough room to rank on, alike for every method."""
+        return self.yardstick.ranked
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -193,11 +186,40 @@ def _draws(
     if attribution.per_prompt is not None:
         own = resamples(len(attribution.per_prompt), stream=2 * stream + 1)
         values = attribution.per_prompt[own].mean(axis=1)
-    found = [np.broadcast_to(null, targets.shape) for null in nulls.values()]
-    trivial = [np.nan_to_num(overlaps(null, targets)) for null in found]
-    best = np.max([random_overlap(targets), *trivial], axis=0)
-    ceiling = reference.record.ceiling[name]
-    return skills(overlaps(values, targets), best, ceiling=ceiling)
+    best, room = resampled_yardstick(
+        nulls, targets, ceiling=reference.record.ceiling[name]
+    )
+    return skills(overlaps(values, targets), best, room)
+
+
+def random_draws(
+    reference: Reference, name: ProfileName, others: Sequence[Reference]
+) -> Float[np.ndarray, " B"]:
+    """Resample the skill of a random answer, which is its expectation each time."""
+    stream = crc32(reference.record.task.id.encode())
+    rows = resamples(reference.promptwise.n_prompts, stream=2 * stream)
+    targets = reference.promptwise.profiles(name, rows)
+    nulls = null_attributions(reference, name, others=others)
+    best, room = resampled_yardstick(
+        nulls, targets, ceiling=reference.record.ceiling[name]
+    )
+    return skills(random_overlap(targets), best, room)
+
+
+def resampled_yardstick(
+    nulls: Mapping[str, Float[np.ndarray, " S"]],
+    targets: Float[np.ndarray, "B S"],
+    *,
+    ceiling: float,
+) -> tuple[Float[np.ndarray, " B"], Float[np.ndarray, " B"]]:
+    """Return the best null's overlap and the room, for each resampled target."""
+    found = {
+        name: np.nan_to_num(overlaps(np.broadcast_to(null, targets.shape), targets))
+        for name, null in nulls.items()
+    }
+    found[RANDOM] = random_overlap(targets)
+    shared = [values for name, values in found.items() if name != OWN_UNTRAINED]
+    return np.max(list(found.values()), axis=0), ceiling - np.max(shared, axis=0)
 
 
 @dataclass(frozen=True)

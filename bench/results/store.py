@@ -74,6 +74,11 @@ def arrays_to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     return save({key: np.asarray(value, order="C") for key, value in arrays.items()})
 
 
+def parse_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """Read named arrays from the bytes of a safetensors file of ours."""
+    return load(data)
+
+
 def read_arrays(path: Path, *, sha256: str | None = None) -> dict[str, np.ndarray]:
     """Read named arrays from safetensors.
 

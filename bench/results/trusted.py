@@ -1,5 +1,6 @@
 """The repository's own tasks, suites and references: what is checked against."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.errors import UnknownNameError
@@ -11,14 +12,22 @@ from bench.tasks.spec import Task
 class Trusted:
     """The repository's own tasks and references, read once for many submissions."""
 
-    def __init__(self, root: Path, *, built_in: frozenset[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        built_in: frozenset[str],
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
         """Read tasks, suites and references.
 
         Args:
             root: Folder that holds ``tasks`` and ``reference_results``.
-            built_in: Names of the built-in methods, which nobody else may use.
+            built_in: Names of built-in and null methods, which nobody else may use.
+            sources: Built-in method to the digest of its source file.
         """
         self.built_in = built_in
+        self.sources = dict(sources or {})
         self.suites = read_suites(root)
         self.tasks: dict[str, Task] = {
             name: find_task(name, root=root) for name in task_files(root)

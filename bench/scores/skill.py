@@ -21,6 +21,10 @@ SKILL = ScoreSpec(
 )
 
 
+OWN_UNTRAINED = "own-untrained"
+"""The null that belongs to one method: its own attribution on an untrained model."""
+
+
 @dataclass(frozen=True)
 class Yardstick:
     """What an overlap is measured against on one profile."""
@@ -36,8 +40,13 @@ class Yardstick:
 
     @property
     def room(self) -> float:
-        """Distance from the best null to the ceiling."""
-        return self.ceiling - self.best_null[1]
+        """Distance from the best null to the ceiling, the same for every method.
+
+        A method's own null counts against its skill, but does not change the scale:
+        with a room of its own a method could blow up its skill, or excuse itself.
+        """
+        shared = [o for name, o in self.nulls.items() if name != OWN_UNTRAINED]
+        return self.ceiling - max(shared, default=0.0)
 
     @property
     def ranked(self) -> bool:
@@ -50,10 +59,7 @@ def skill(overlap: Score, yardstick: Yardstick) -> Score:
     if overlap.value is None:
         return overlap
     if yardstick.room <= 0:
-        return undefined(
-            f"the best null ({yardstick.best_null[0]}) reaches the ceiling, so there "
-            "is no room for skill"
-        )
+        return undefined("a null reaches the ceiling, so there is no room for skill")
     raw = (overlap.value - yardstick.best_null[1]) / yardstick.room
     return Score(max(-1.0, min(1.0, raw)))
 
@@ -61,11 +67,9 @@ def skill(overlap: Score, yardstick: Yardstick) -> Score:
 def skills(
     overlaps: Float[np.ndarray, " B"],
     best_nulls: Float[np.ndarray, " B"],
-    *,
-    ceiling: float,
+    room: Float[np.ndarray, " B"],
 ) -> Float[np.ndarray, " B"]:
     """Return the skill of each overlap; -1, the worst there is, where undefined."""
-    room = ceiling - best_nulls
     with np.errstate(divide="ignore", invalid="ignore"):
         raw = np.clip((overlaps - best_nulls) / room, -1.0, 1.0)
     return np.where((room > 0) & np.isfinite(raw), raw, -1.0)

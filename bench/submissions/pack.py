@@ -24,7 +24,12 @@ from bench.tasks.digest import sha256_of_bytes
 
 
 def pack_submission(
-    results: Path, *, suite: str, trusted: Trusted, out: Path
+    results: Path,
+    *,
+    suite: str,
+    trusted: Trusted,
+    out: Path,
+    source_sha256: str | None = None,
 ) -> Manifest:
     """Copy the attributions of a results folder into a submission folder.
 
@@ -33,6 +38,7 @@ def pack_submission(
         suite: Name of the suite that has to be complete.
         trusted: The repository's tasks and references.
         out: Folder of submissions; the new one is named after the method.
+        source_sha256: Digest that the method's source has now, if it is at hand.
 
     Raises:
         UnknownNameError: There is no such suite.
@@ -42,6 +48,11 @@ def pack_submission(
     """
     records = _read_results(results, suite=suite, trusted=trusted)
     method = next(iter(records.values())).method
+    if source_sha256 not in (None, method.source_sha256):
+        raise UserError(
+            f"'{method.source}' was changed after the results in '{results}' were "
+            "made. Evaluate it again, then submit."
+        )
     if method.name in trusted.built_in and method.origin != "built-in":
         raise UserError(
             f"'{method.name}' is the name of a built-in method. Give your method "

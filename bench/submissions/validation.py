@@ -10,7 +10,11 @@ from pathlib import Path
 
 from bench.profiles.attribution import distance_from_mean
 from bench.profiles.promptwise import PROFILES
-from bench.results.attribution_record import AttributionRecord, task_key
+from bench.results.attribution_record import (
+    AttributionRecord,
+    MethodKey,
+    task_key,
+)
 from bench.results.scoring import TaskScores, score_record
 from bench.results.trusted import Trusted
 from bench.submissions.folder_checks import check_folder
@@ -74,13 +78,7 @@ def _manifest_problems(
     if folder.name != name:
         fix = f"Rename the folder to '{name}'."
         yield Problem("S020", MANIFEST, "/method/name", folder.name, name, fix)
-    if name in trusted.built_in and manifest.method.origin != "built-in":
-        fix = "Give your method another name."
-        yield Problem("S021", MANIFEST, "/method/name", "a name of its own", name, fix)
-    if manifest.method.origin == "built-in" and name not in trusted.built_in:
-        fix = "Evaluate the method from its own file or module."
-        expected, found = "file, module or entry-point", "built-in"
-        yield Problem("S021", MANIFEST, "/method/origin", expected, found, fix)
+    yield from _built_in_problems(manifest.method, trusted)
     yield from _suite_problems(manifest, trusted)
     for task, count in Counter(entry.task for entry in manifest.files).items():
         if count > 1:
@@ -91,6 +89,28 @@ def _manifest_problems(
         if path.name not in listed:
             fix = "Remove it, or pack the submission again."
             yield Problem("S002", path.name, "", "a listed file", "not listed", fix)
+
+
+def _built_in_problems(method: MethodKey, trusted: Trusted) -> Iterator[Problem]:
+    """Report what passes for a built-in method and is none."""
+    name, source = method.name, trusted.sources.get(method.name)
+    if name in trusted.built_in and method.origin != "built-in":
+        fix = "Give your method another name."
+        yield Problem("S021", MANIFEST, "/method/name", "a name of its own", name, fix)
+    if method.origin == "built-in" and name not in trusted.built_in:
+        fix = "Evaluate the method from its own file or module."
+        expected, found = "file, module or entry-point", "built-in"
+        yield Problem("S021", MANIFEST, "/method/origin", expected, found, fix)
+    if method.origin == "built-in" and source not in (None, method.source_sha256):
+        fix = "Evaluate and submit the built-in method as it is now."
+        yield Problem(
+            "S021",
+            MANIFEST,
+            "/method/source_sha256",
+            f"{source}",
+            method.source_sha256,
+            fix,
+        )
 
 
 def _suite_problems(manifest: Manifest, trusted: Trusted) -> Iterator[Problem]:

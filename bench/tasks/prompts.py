@@ -53,6 +53,13 @@ class Prompt(FrozenModel):
     """A fresh first half, then the same second half: what methods contrast with."""
     probes: Annotated[tuple[Probe, ...], Field(min_length=1)]
 
+    @property
+    def perturbed(self) -> tuple[int, ...]:
+        """Positions that the probes and their controls perturb, ascending."""
+        sources = {probe.source for probe in self.probes}
+        sources |= {source for probe in self.probes for source, _ in probe.controls}
+        return tuple(sorted(sources))
+
 
 def read_prompts(path: Path, *, split: Split) -> tuple[Prompt, ...]:
     """Read one split of a prompt file.
@@ -107,22 +114,27 @@ def find_problems(prompts: Sequence[Prompt]) -> Iterator[str]:
             yield f"  prompt '{prompt_id}': the id occurs {count} times."
     if not prompts:
         return
-    length, n_probes = len(prompts[0].input_ids), len(prompts[0].probes)
+    first = prompts[0]
+    length = len(first.input_ids)
+    counts = (length, length, length, len(first.probes), len(first.perturbed))
     for prompt in prompts:
-        for field in ("input_ids", "control_ids", "corrupt_ids"):
-            found = len(getattr(prompt, field))
-            if found != length:
+        for (found, said), wanted in zip(_counts(prompt), counts, strict=True):
+            if found != wanted:
                 yield (
-                    f"  prompt '{prompt.id}': {field} has {found} tokens; every prompt "
-                    f"of a task has the same number, here {length}."
+                    f"  prompt '{prompt.id}': {said}; every prompt of a task has the "
+                    f"same number, here {wanted}."
                 )
-        if len(prompt.probes) != n_probes:
-            yield (
-                f"  prompt '{prompt.id}': {len(prompt.probes)} probes; every prompt of "
-                f"a task has the same number, here {n_probes}."
-            )
         yield from _probe_problems(prompt, length=length)
     yield from _distance_problems(prompts)
+
+
+def _counts(prompt: Prompt) -> Iterator[tuple[int, str]]:
+    """List the numbers that are equal over a task, each as a number and in words."""
+    for field in ("input_ids", "control_ids", "corrupt_ids"):
+        count = len(getattr(prompt, field))
+        yield count, f"{field} has {count} tokens"
+    yield len(prompt.probes), f"{len(prompt.probes)} probes"
+    yield len(prompt.perturbed), f"{len(prompt.perturbed)} different sources"
 
 
 def _probe_problems(prompt: Prompt, *, length: int) -> Iterator[str]:
@@ -130,6 +142,8 @@ def _probe_problems(prompt: Prompt, *, length: int) -> Iterator[str]:
         where = f"  prompt '{prompt.id}', probe {number}:"
         if max(probe.positions()) >= length:
             yield f"{where} a position lies outside the prompt of {length} tokens."
+        if probe.source == 0:
+            yield f"{where} its source is the first token, which nothing predicts."
         if probe.source >= probe.site:
             yield f"{where} its site {probe.site} is not after its source."
         if (probe.source, probe.site) in probe.controls:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bench.errors import FileFormatError
+from bench.errors import DigestError, FileFormatError
 from bench.tasks.digest import sha256_of_record, verify_files
 from bench.tasks.drawing import RepeatedRandom
 from bench.tasks.frozen import FrozenModel
@@ -116,11 +116,20 @@ class Task:
         """Check the files of a local model against their recorded digests.
 
         Raises:
-            DigestError: Files are missing or altered.
+            DigestError: Files are missing, altered or not recorded.
         """
         folder = self.local_model_folder
-        if folder is not None:
-            verify_files(folder, self.spec.model.sha256, next_step=_RESTORE)
+        if folder is None:
+            return
+        recorded = self.spec.model.sha256
+        verify_files(folder, recorded, next_step=_RESTORE)
+        found = {"config.json", *(f.name for f in folder.glob("*.safetensors*"))}
+        if not found <= set(recorded):
+            raise DigestError(
+                f"'{folder}' holds files that a model is loaded from and that have no "
+                f"recorded digest: {', '.join(sorted(found - set(recorded)))}. Record "
+                "them in [model.sha256], or remove them."
+            )
 
     def read_prompts(self, split: Split) -> tuple[Prompt, ...]:
         """Read one split of the frozen prompts.

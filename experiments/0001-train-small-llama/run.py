@@ -2,7 +2,7 @@
 
 Question, answer and measured losses are in ``README.md`` beside this file. Run
 
-    python experiments/0001-train-small-llama/run.py --out tasks/models/small-llama
+    python experiments/0001-train-small-llama/run.py --out trained/shipped
 
 The data of step ``t`` depends on the seed and ``t`` alone, and the state is written
 every ``CHECKPOINT_EVERY`` steps, so the same command continues after an interruption
@@ -310,12 +310,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--variant", choices=VARIANTS, default="shipped")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = VARIANTS[arguments.variant]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = arguments.out / CHECKPOINT
+    checkpoint = arguments.out / f"{arguments.variant}-{CHECKPOINT}"
     model = train(recipe, checkpoint=checkpoint, console=Console(stderr=True))
     write_model(model, recipe, out=arguments.out)
     checkpoint.unlink(missing_ok=True)

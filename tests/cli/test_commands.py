@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
-from bench.cli import display, evaluate, reference, scored
-from bench.errors import MethodFailedError
+from bench.cli import display, evaluate, options, reference, scored
+from bench.errors import MethodFailedError, UserError
 from bench.evaluation import run as run_module
 from bench.evaluation.reference import StoredReference
 from bench.methods.catalogue import BUILT_IN
 from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord
+from bench.results.store import arrays_to_bytes
+from bench.results.trusted import Trusted
 from bench.submissions.schema_checks import PUBLISHED
-from bench.submissions.validation import Trusted
+from bench.tasks.digest import sha256_of_file
+from bench.tasks.registry import PACKAGE
 
 EARLY, LATE = "induction/early", "induction/late"
 
@@ -242,10 +245,26 @@ def test_submit_by_file(
 ) -> None:
     """A method may be named by its file; its results are where evaluate left them."""
     bench("init", "my-method", root=False)
-    write_results()
+    digest = sha256_of_file(Path("my_method.py"))
+    write_results(source_sha256=digest)
     ran = bench("submit", "my_method.py", "--out", tmp_path / "out")
 
     assert (ran.code, ran.out) == (0, f"{tmp_path / 'out' / 'my-method'}\n")
+
+
+def test_submit_of_a_changed_file(
+    bench: Bench,
+    write_results: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    """Results of an earlier state of the file are not packed."""
+    bench("init", "my-method", root=False)
+    write_results()
+    ran = bench("submit", "my_method.py", "--out", tmp_path / "out")
+
+    assert ran.code == 2
+    assert "was changed after the results" in ran.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_submit_without_results(bench: Bench) -> None:
@@ -634,22 +653,23 @@ def test_reference_verify(
 ) -> None:
     """A repeated measurement passes within tolerance; else every profile is named."""
     record = trusted.references[EARLY].record
+    arrays = arrays_to_bytes(trusted.references[EARLY].arrays)
     found = [record]
     monkeypatch.setattr(
         reference,
         "_measure",
-        lambda *_, **__: StoredReference(found[0], b""),
+        lambda *_, **__: StoredReference(found[0], arrays, Path("stages")),
     )
     ran = bench("reference", "verify", EARLY)
     assert (ran.code, ran.out) == (0, f"{EARLY}: reproduced within tolerance\n")
 
-    none = tuple(0.0 for _ in record.composition_mean)
-    found[0] = record.model_copy(update={"composition_mean": none})
+    none = tuple(-1.0 for _ in record.norm_growth)
+    found[0] = record.model_copy(update={"norm_growth": none})
     ran = bench("reference", "verify", EARLY)
     assert (ran.code, ran.out) == (1, "")
     lines = ran.err.splitlines()
     assert lines[0] == f"The reference of '{EARLY}' was not reproduced:"
-    assert [line.split(":")[0].strip() for line in lines[1:]] == ["composition_mean"]
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["norm_growth"]
 
 
 def test_reference_compute(
@@ -658,7 +678,8 @@ def test_reference_compute(
     """What was measured is written, and its place is printed."""
     path = repository / "reference_results" / f"{EARLY}.json"
     arrays = path.with_suffix(".safetensors").read_bytes()
-    stored = StoredReference(trusted.references[EARLY].record, arrays)
+    record = trusted.references[EARLY].record
+    stored = StoredReference(record, arrays, repository / "stages")
     monkeypatch.setattr(reference, "_measure", lambda *_, **__: stored)
     before = path.read_bytes()
     path.unlink()
@@ -666,3 +687,24 @@ def test_reference_compute(
     ran = bench("reference", "compute", EARLY)
     assert (ran.code, ran.out) == (0, f"{path}\n")
     assert path.read_bytes() == before
+
+
+def test_score_refuses_results_of_two_methods(
+    bench: Bench, write_results: Callable[..., Path]
+) -> None:
+    """A folder with results of two methods has no one name."""
+    folder = write_results("my-method")
+    other = write_results("other-method") / f"{LATE}.json"
+    other.replace(folder / f"{LATE}.json")
+    ran = bench("score", folder)
+
+    assert ran.code == 2
+    assert "holds results of 2 methods (my-method, other-method)" in ran.err
+
+
+def test_an_installed_package_is_no_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What writes needs a repository, and says so."""
+    monkeypatch.setattr(options, "data_root", lambda: PACKAGE / "_data")
+
+    with pytest.raises(UserError, match="the installed package is none"):
+        options.writable_root(None)

@@ -1,4 +1,6 @@
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -193,3 +195,25 @@ def test_answer_of_a_run_is_checked(
 
     with pytest.raises(MethodFailedError, match="returned Tensor; expected LayerAttr"):
         run_method(found, tiny_context)
+
+
+def test_rows_for_other_prompts_are_refused(
+    tiny_context: TaskContext, found: FoundMethod
+) -> None:
+    """Repeating rows would narrow the interval for nothing."""
+    per_prompt = np.ones((2 * len(tiny_context.prompts), tiny_context.n_sections))
+    padded = LayerAttribution(values=per_prompt[0], per_prompt=per_prompt)
+    method = replace(found.method, function=lambda _: padded)
+
+    with pytest.raises(MethodFailedError, match="for 6 prompts; it was given 3"):
+        run_method(replace(found, method=method), tiny_context)
+
+
+def test_a_method_that_exits_has_failed(
+    tiny_context: TaskContext, found: FoundMethod
+) -> None:
+    """A call of sys.exit is a failure of the method, not the end of the program."""
+    method = replace(found.method, function=lambda _: sys.exit(0))
+
+    with pytest.raises(MethodFailedError, match="raised SystemExit"):
+        run_method(replace(found, method=method), tiny_context)

@@ -173,7 +173,7 @@ def test_another_version_runs_again(
 ) -> None:
     """A new version of this package may measure differently."""
     run()
-    monkeypatch.setattr(run_module, "bench_version", lambda: "99.0")
+    monkeypatch.setattr(run_module, "bench_digest", lambda: "0" * 64)
 
     run()
     assert len(evaluation.ran) == 2
@@ -312,3 +312,15 @@ def test_a_kill_while_writing(
         "early.json",
         "late.json",
     }
+
+
+def test_a_result_that_is_too_large_is_not_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What could not be read again is refused with what to do."""
+    monkeypatch.setattr(run_module, "LARGEST_FILE", 10)
+
+    outcomes = run()
+
+    assert all("Leave per_prompt out" in str(o.error) for o in outcomes)
+    assert not list((tmp_path / "out").rglob("*.json"))

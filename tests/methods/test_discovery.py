@@ -98,6 +98,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
     ("text", "error"),
     [
         ("1 / 0\n", "ZeroDivisionError while it was loaded: division by zero"),
+        ("raise SystemExit(0)\n", "SystemExit while it was loaded: 0"),
         ("def f(:\n", "SyntaxError while it was loaded: "),
         ("import no_such_module_here\n", "ModuleNotFoundError while it was loaded: No"),
         (
@@ -105,7 +106,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
             "MethodError while it was loaded: 'My Method' cannot name a method",
         ),
     ],
-    ids=["division", "syntax", "import", "name"],
+    ids=["division", "exit", "syntax", "import", "name"],
 )
 def test_file_that_raises_is_refused(tmp_path: Path, text: str, error: str) -> None:
     """What a file raises while it is loaded is repeated with the file's name."""

@@ -3,9 +3,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from bench.errors import UserError
 from bench.models.behaviour import (
     PromptBatch,
     centred_logit,
+    check_tokens,
     half_losses,
     to_batch,
 )
@@ -131,3 +133,14 @@ def test_half_losses_of_uniform_logits(tiny_batch: PromptBatch) -> None:
     """A model that knows nothing loses the logarithm of its vocabulary."""
     for losses in half_losses(torch.zeros(3, 17, 40), tiny_batch):
         assert_close(losses, torch.full((3,), np.log(40)), rtol=1e-5, atol=0)
+
+
+def test_tokens_outside_of_the_vocabulary_are_refused(
+    few_prompts: tuple[Prompt, ...],
+) -> None:
+    """The largest token id must be one that the model has."""
+    largest = max(max(*p.input_ids, *p.control_ids) for p in few_prompts)
+    check_tokens(few_prompts, vocabulary=largest + 1)
+
+    with pytest.raises(UserError, match=f"The prompts hold token {largest}"):
+        check_tokens(few_prompts, vocabulary=largest)

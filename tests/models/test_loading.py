@@ -195,3 +195,18 @@ def test_untrained_model_leaves_the_global_generator_alone(
     untrained_like(tiny_model, seed=7)
 
     assert torch.get_rng_state().equal(before)
+
+
+def test_unrecorded_weights_are_refused(task_file: Path) -> None:
+    """A file that would be loaded without a recorded digest is refused by name."""
+    extra = task_file.parent / "model" / "model-00002-of-00002.safetensors"
+    extra.write_bytes(b"")
+
+    with pytest.raises(DigestError, match=r"no recorded digest: model-00002-of-00002"):
+        load_model(read_task(task_file), device="cpu")
+
+
+def test_a_device_without_numbers_is_refused() -> None:
+    """The meta device exists and holds nothing."""
+    with pytest.raises(UserError, match="The device 'meta' cannot be used"):
+        check_device("meta")

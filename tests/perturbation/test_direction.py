@@ -7,7 +7,6 @@ from bench.models.subject import SubjectModel
 from bench.perturbation.direction import (
     draw_directions,
     perturbation_tangents,
-    perturbed_positions,
 )
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 from bench.tasks.prompts import Probe, Prompt
@@ -31,7 +30,7 @@ def test_perturbed_positions_hand_worked() -> None:
         probes=probes,
     )
 
-    assert perturbed_positions(prompt) == (1, 2, 3)
+    assert prompt.perturbed == (1, 2, 3)
 
 
 def test_a_pool_of_one_token_is_refused(few_prompts: tuple[Prompt, ...]) -> None:
@@ -50,9 +49,9 @@ def test_directions_never_point_at_the_own_token(
     """The other token differs from the source's and is one of the sources' tokens."""
     found = draw_directions(few_prompts, seed=seed, device=CPU)
 
-    pool = {p.input_ids[j] for p in few_prompts for j in perturbed_positions(p)}
+    pool = {p.input_ids[j] for p in few_prompts for j in p.perturbed}
     for row, prompt in enumerate(few_prompts):
-        assert found.positions[row].tolist() == list(perturbed_positions(prompt))
+        assert found.positions[row].tolist() == list(prompt.perturbed)
         for position, other in zip(
             found.positions[row].tolist(), found.other_tokens[row].tolist(), strict=True
         ):
@@ -87,9 +86,7 @@ def test_directions_are_uniform() -> None:
     for seed in range(20):
         found = draw_directions(prompts, seed=seed, device=CPU)
         for row, prompt in enumerate(prompts):
-            own = torch.tensor(
-                [prompt.input_ids[j] for j in perturbed_positions(prompt)]
-            )
+            own = torch.tensor([prompt.input_ids[j] for j in prompt.perturbed])
             steps.append((found.other_tokens[row] - own) % 16)
     counts = torch.bincount(torch.cat(steps), minlength=16)
 

@@ -10,7 +10,7 @@ from bench.perturbation.gates import gates, refuse_unless_passed
 from bench.perturbation.measurement import Measurement
 from bench.perturbation.protocol import compute_anew, measure, measure_null
 from bench.perturbation.regime import STRENGTHS
-from bench.perturbation.stages import Arrays, Progress, stage_names
+from bench.perturbation.stages import Arrays, Progress
 from bench.tasks.prompts import Prompt
 
 
@@ -61,7 +61,7 @@ def test_shapes(measured: Measurement) -> None:
 def test_stages_run_in_order(measured: Measurement, memory: Memory) -> None:
     """The remembered stages are the named ones, in their order."""
     assert measured.signature.any()
-    assert list(memory) == list(stage_names())
+    assert list(memory) == ["behaviour", "strengths", "response", "mean", "resample"]
 
 
 def test_remembered_stages_are_not_computed_again(

@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from bench.perturbation.direction import perturbed_positions
 from bench.perturbation.readout import READOUTS, build_readouts
 from bench.tasks.prompts import Probe, Prompt
 
@@ -44,7 +43,7 @@ def test_weights_hand_worked() -> None:
 def test_weights_sum_to_one(few_prompts: tuple[Prompt, ...]) -> None:
     """A readout of a constant field is that constant."""
     readouts = build_readouts(few_prompts, device=CPU)
-    sources = len(perturbed_positions(few_prompts[0]))
+    sources = len(few_prompts[0].perturbed)
 
     read = readouts.read(torch.full((3, sources, 5, 17), 7.0))
 
@@ -53,7 +52,7 @@ def test_weights_sum_to_one(few_prompts: tuple[Prompt, ...]) -> None:
 
 def test_read_equals_loops(few_prompts: tuple[Prompt, ...]) -> None:
     """Reading a random field equals loops over probes and their pairs."""
-    row = {j: n for n, j in enumerate(perturbed_positions(few_prompts[0]))}
+    row = {j: n for n, j in enumerate(few_prompts[0].perturbed)}
     field = torch.rand(
         3, len(row), 5, 17, generator=torch.Generator().manual_seed(0)
     ).double()

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from bench.models.behaviour import centred_logit, half_losses
 from bench.models.subject import SubjectModel
-from bench.perturbation.direction import draw_directions, perturbed_positions
+from bench.perturbation.direction import draw_directions
 from bench.perturbation.readout import READOUTS
 from bench.perturbation.response import measure_response
 from bench.perturbation.stages import (
@@ -22,7 +22,6 @@ from bench.perturbation.stages import (
     no_progress,
     plain_behaviour,
     resampled,
-    stage_names,
     strength_sweep,
 )
 from bench.tasks.prompts import Prompt
@@ -124,7 +123,7 @@ def test_full_response_by_loops(
         for field in ("relative", "raw", "gain", "additive"):
             values = getattr(response, field).double().numpy()
             for p, prompt in enumerate(few_prompts):
-                row = {j: n for n, j in enumerate(perturbed_positions(prompt))}
+                row = {j: n for n, j in enumerate(prompt.perturbed)}
                 copy, control = (
                     found[f"{name}_{field}"][p, READOUTS.index(readout)]
                     for readout in ("copy", "control")
@@ -288,14 +287,3 @@ def test_missing_logits_are_refused() -> None:
     """A trace without logits cannot be read for behaviour."""
     with pytest.raises(ValueError, match="The trace was taken without logits"):
         _present(None)
-
-
-def test_stage_names() -> None:
-    """The stages are named in the order they run."""
-    assert list(stage_names()) == [
-        "behaviour",
-        "strengths",
-        "response",
-        "mean",
-        "resample",
-    ]

@@ -53,6 +53,7 @@ def test_profile(scores: TaskScores) -> None:
         "ranked",
         "ceiling",
         "best_null",
+        "nulls",
         "pearson",
         "spearman",
         "top_k_recall",

@@ -273,18 +273,16 @@ def test_stored_untrained_null_is_scored_as_writes(
 
 
 @pytest.mark.usefixtures("few_resamples")
-def test_no_room_is_undefined(reference: Reference) -> None:
-    """Where a null reaches the ceiling there is no skill to speak of."""
+def test_own_null_counts_without_changing_the_scale(reference: Reference) -> None:
+    """A method that finds the same on an untrained model has no skill, defined."""
     target = reference.promptwise.profile("emergence")
     found = score_attribution(answer(target), reference, own_untrained=target)
+    without = score_attribution(answer(target), reference).profiles["emergence"]
     profile = found.profiles["emergence"]
 
     assert profile.overlap.value == pytest.approx(1.0)
-    assert profile.skill == undefined(
-        "the best null (own-untrained) reaches the ceiling, so there is no room for "
-        "skill"
-    )
-    assert profile.draws is None
+    assert profile.skill.value == pytest.approx(0.0)
+    assert profile.yardstick.room == without.yardstick.room
 
 
 @pytest.mark.usefixtures("few_resamples")
@@ -328,7 +326,8 @@ def test_own_null_excuses_nobody(reference: Reference) -> None:
     scored = score_attribution(answer(np.roll(target, 1)), reference, own_untrained=own)
     profile = scored.profiles["emergence"]
 
-    assert 0 < profile.yardstick.room < 0.3
+    assert profile.yardstick.best_null[0] == "own-untrained"
+    assert profile.yardstick.room > 0.3
     assert profile.ranked
     assert profile.skill.value == -1.0
     assert mean_skill([scored], ["emergence"]).score.value == -1.0

@@ -295,6 +295,18 @@ def test_s021_built_in_method(submit: Submit, trusted: Trusted) -> None:
     assert validate_submission(folder, trusted).problems == ()
 
 
+def test_s021_built_in_method_of_another_source(
+    submit: Submit, repository: Path
+) -> None:
+    """A built-in result that the present source did not make is refused."""
+    folder = submit("attribution-patching", origin="built-in")
+    names = frozenset({"attribution-patching"})
+    mine = Trusted(repository, built_in=names, sources=dict.fromkeys(names, "1" * 64))
+
+    problem = only(folder, mine)
+    assert place(problem) == ("S021", MANIFEST, "/method/source_sha256")
+
+
 @pytest.mark.parametrize("path", ["gone.json", "submission.json"])
 def test_s022_listed_file_is_missing(
     path: str, submit: Submit, edit_json: Edit, trusted: Trusted

@@ -76,7 +76,9 @@ def test_probe_numbers_are_equal() -> None:
     found = problems(make_prompt(one, two), make_prompt(one, name="b"))
 
     assert found == [
-        "  prompt 'b': 1 probes; every prompt of a task has the same number, here 2."
+        "  prompt 'b': 1 probes; every prompt of a task has the same number, here 2.",
+        "  prompt 'b': 1 different sources; every prompt of a task has the same "
+        "number, here 2.",
     ]
 
 
@@ -141,7 +143,7 @@ def test_varying_distances_need_matched_controls() -> None:
 
 def test_distances_that_vary_between_prompts_count() -> None:
     """Distances are compared over the whole task, not within one prompt."""
-    one = make_prompt(make_probe(2, 9, (2, 12)))
+    one = make_prompt(make_probe(2, 9, (2, 12), (3, 12)))
     other = make_prompt(make_probe(2, 10, (3, 11)), name="b")
 
     (found,) = problems(one, other)
@@ -155,6 +157,15 @@ def test_varying_distances_with_matched_controls_are_fine() -> None:
     )
 
     assert found == []
+
+
+def test_the_first_token_is_no_source() -> None:
+    """Nothing comes before the first token, so nothing predicts it."""
+    (found,) = problems(make_prompt(make_probe(0, 9, (0, 12))))
+
+    assert found == (
+        "  prompt 'a', probe 0: its source is the first token, which nothing predicts."
+    )
 
 
 def test_problems_are_reported_together() -> None:

@@ -48,7 +48,7 @@ class SubjectModel:
     @property
     def vocabulary(self) -> int:
         """Number of tokens that the model can read."""
-        return self.module.get_input_embeddings().weight.shape[0]
+        return cast(nn.Embedding, self.module.get_input_embeddings()).num_embeddings
 
     @property
     def n_sections(self) -> int:

@@ -95,7 +95,8 @@ def print_scored(scored: Scored, *, out: Path, as_json: bool) -> None:
         print(f"Mean skill: undefined (failed on {', '.join(sorted(scored.failed))}).")
     else:
         print(mean_line(mean_skill([task.scores for task in scored.tasks])))
-    typer.echo(f"Results, scores and plots are in {out}", err=True)
+    if scored.tasks:
+        typer.echo(f"Results, scores and plots are in {out}", err=True)
 
 
 def _write_plots(tasks: Sequence[ScoredTask], *, out: Path) -> None:

@@ -62,9 +62,9 @@ def check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device).item()  # the meta device holds no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(".")
         raise UserError(
-            f"The device '{device}' cannot be used: {reason} Try --device cpu."
+            f"The device '{device}' cannot be used: {reason}. Try --device cpu."
         ) from None
 
 

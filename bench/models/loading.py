@@ -37,7 +37,7 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
     if folder is None:
         module = _from_hub(str(source.hub), revision=str(source.revision))
     else:
-        module = _from_folder(folder)
+        module = load_folder(folder)
     found = module.config.model_type
     if found != architecture.model_type:
         raise FileFormatError(
@@ -68,7 +68,12 @@ def check_device(device: str) -> None:
         ) from None
 
 
-def _from_folder(folder: Path) -> PreTrainedModel:
+def load_folder(folder: Path) -> PreTrainedModel:
+    """Load a transformers model from a folder, without checking digests.
+
+    Raises:
+        FileFormatError: The weights cannot be read or do not fit the configuration.
+    """
     try:
         return _loaded(str(folder), local_files_only=True)
     except (OSError, ValueError, SafetensorError) as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -45,6 +45,13 @@ class SubjectModel:
         module = self.module.get_submodule(self.architecture.unembedding)
         return cast(nn.Linear, module).weight
 
+    def read_out(self, residual: Float[Tensor, "*at d"]) -> Float[Tensor, "*at vocab"]:
+        """Return the logits that the model gives for a last residual point."""
+        logits = self.final_norm(residual) @ self.unembedding.T
+        key = self.architecture.logit_cap
+        cap = None if key is None else getattr(self.module.config, key)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
     @property
     def vocabulary(self) -> int:
         """Number of tokens that the model can read."""
@@ -74,7 +81,7 @@ class SubjectModel:
         """Return what enters block 0: residual point 0."""
         caught: list[Tensor] = []
 
-        def catch(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        def catch(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
             caught.append(arguments[0])
             raise _Caught
 

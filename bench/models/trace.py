@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -45,9 +46,7 @@ class _Recorder:
     points: list[Tensor] = field(default_factory=list)
     writes: list[Tensor] = field(default_factory=list)
 
-    def enter(
-        self, _module: nn.Module, arguments: tuple[Tensor, ...]
-    ) -> tuple[Tensor, ...]:
+    def enter(self, _module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """Take or replace what enters block 0."""
         start = arguments[0] if self.embeddings is None else self.embeddings
         self.points.append(start)

@@ -3,7 +3,9 @@
 import copy
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -14,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from bench.errors import UserError
 from bench.models.architectures.registry import KNOWN, find_architecture
 from bench.models.linear_response import linear_response
-from bench.models.loading import ATTENTION, untrained_like
+from bench.models.loading import ATTENTION, load_folder, untrained_like
 from bench.models.subject import SubjectModel
 from bench.models.trace import patch_state, patch_write, replace_write, run
 
@@ -29,6 +31,10 @@ SMALL = {
     "num_key_value_heads": 2,
     "head_dim": 8,
     "max_position_embeddings": 32,
+    "query_pre_attn_scalar": 8,
+    "sliding_window": 4,  # shorter than the prompts, so that a window is one
+    "final_logit_softcapping": 3.0,  # low enough to bend these logits
+    "pad_token_id": None,
 }
 """Every architecture takes what it knows of these."""
 
@@ -111,6 +117,34 @@ def test_writes_sum_to_the_residual(subject: SubjectModel, ids: Tensor) -> None:
     assert_close(trace.states[-1], entering, rtol=1e-5, atol=1e-5)
 
 
+WRONG_PLACES = {
+    "gpt2": {"attention_write": "ln_2", "mlp_write": "ln_1"},
+    "llama": {"attention_write": "self_attn.q_proj", "mlp_write": "input_layernorm"},
+    "gemma2": {"attention_write": "self_attn.o_proj", "mlp_write": "mlp.down_proj"},
+    "gpt_neox": {
+        "attention_write": "mlp.dense_4h_to_h",
+        "mlp_write": "input_layernorm",
+    },
+    "qwen2": {"attention_write": "mlp.down_proj", "mlp_write": "input_layernorm"},
+    "qwen3": {"attention_write": "self_attn.v_proj", "mlp_write": "self_attn.o_proj"},
+}
+"""For each architecture, places a newcomer might take for those of the writes."""
+
+
+@pytest.mark.parametrize("place", ["attention_write", "mlp_write"])
+def test_a_wrong_place_is_noticed(
+    subject: SubjectModel, ids: Tensor, place: str
+) -> None:
+    """The contract fails for an architecture that reads a write somewhere else."""
+    architecture = subject.architecture
+    wrong = replace(
+        architecture, **{place: WRONG_PLACES[architecture.model_type][place]}
+    )
+
+    with pytest.raises(AssertionError):
+        test_writes_sum_to_the_residual(SubjectModel(subject.module, wrong), ids)
+
+
 def test_states_are_what_enters_the_blocks(subject: SubjectModel, ids: Tensor) -> None:
     """Point 2b is what enters block b in a plain run."""
     points = run(subject, ids).points
@@ -129,9 +163,8 @@ def test_run_gives_the_models_logits(subject: SubjectModel, ids: Tensor) -> None
 def test_logits_follow_from_the_last_point(subject: SubjectModel, ids: Tensor) -> None:
     """The final norm and the unembedding turn the last point into the logits."""
     trace = run(subject, ids)
-    normed = subject.final_norm(trace.states[-1])
 
-    logits = normed @ subject.unembedding.T
+    logits = subject.read_out(trace.states[-1])
     assert_close(logits, trace.logits, rtol=1e-4, atol=1e-4)
 
 
@@ -213,11 +246,13 @@ def test_replacing_a_write_is_a_plain_hook(
 def test_replacing_with_zero_is_removing_the_weights(
     subject: SubjectModel, ids: Tensor, section: int
 ) -> None:
-    """A section that writes zero equals one whose projection has zero weights."""
+    """A section that writes zero equals one whose module has zero weights."""
     module = copy.deepcopy(subject.module)
     altered = SubjectModel(module, subject.architecture)
+    # the norms that write in Gemma 2 store their scale less 1
+    zero = -1.0 if subject.architecture.model_type == "gemma2" else 0.0
     for parameter in altered.section_modules[section].parameters():
-        parameter.zero_()
+        parameter.fill_(zero)
 
     found = run(subject, ids, edits={section: replace_write(torch.zeros(2, 11, 16))})
 
@@ -332,6 +367,17 @@ def test_untrained_model_has_the_same_shape(subject: SubjectModel) -> None:
         yield from ((n, p.shape) for n, p in model.module.named_parameters())
 
     assert dict(shapes(untrained_like(subject, seed=0))) == dict(shapes(subject))
+
+
+def test_saved_model_is_loaded_whole(
+    subject: SubjectModel, ids: Tensor, tmp_path: Path
+) -> None:
+    """A saved model is read again without a missing key, tied weights included."""
+    subject.module.save_pretrained(tmp_path)
+
+    loaded = load_folder(tmp_path)
+
+    assert_close(loaded(ids).logits, subject.module(ids).logits)
 
 
 def test_unknown_architecture_is_refused() -> None:

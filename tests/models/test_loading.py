@@ -143,7 +143,7 @@ def test_unknown_device_is_refused(task_file: Path, device: str) -> None:
     """A device that torch cannot use is a user error with a way out."""
     with pytest.raises(
         UserError,
-        match=rf"The device '{re.escape(device)}' cannot be used: .*[^.]\. Try --device cpu",
+        match=rf"'{re.escape(device)}' cannot be used: .*[^.]\. Try --device cpu",
     ):
         load_model(read_task(task_file), device=device)
 

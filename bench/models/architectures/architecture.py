@@ -31,3 +31,5 @@ class Architecture:
     """The linear map to logits, from the model."""
     frozen_norm: FrozenNorm
     """The final norm as a linear map."""
+    logit_cap: str | None = None
+    """The configuration's key of the value that caps the logits, if one does."""

@@ -2,10 +2,15 @@
 
 from bench.errors import UserError
 from bench.models.architectures.architecture import Architecture
+from bench.models.architectures.gemma2 import GEMMA2
+from bench.models.architectures.gpt2 import GPT2
+from bench.models.architectures.gpt_neox import GPT_NEOX
 from bench.models.architectures.llama import LLAMA
+from bench.models.architectures.qwen import QWEN2, QWEN3
 
 KNOWN: dict[str, Architecture] = {
-    architecture.model_type: architecture for architecture in (LLAMA,)
+    architecture.model_type: architecture
+    for architecture in (GPT2, LLAMA, GEMMA2, GPT_NEOX, QWEN2, QWEN3)
 }
 
 

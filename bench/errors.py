@@ -5,11 +5,13 @@
      |    +-- UnknownNameError     no such task, method, suite: says what is near
      |    +-- MissingExtraError    a part of the installation is missing
      |    +-- FileFormatError      a file that cannot be read as what it should be
+     |    |    +-- ReferencePendingError   a task whose reference was not measured yet
      |    +-- DigestError          a file that differs from its recorded digest
      |    +-- MethodError          the user's method cannot be loaded
      |    +-- AttributionError     an attribution of the wrong shape, kind or value
      +-- RunFailedError        something ran and did not succeed: exit code 1
      |    +-- MethodFailedError    a method raised or returned something unusable
+     |    +-- ModelUnavailableError   weights not at hand, or too large for the machine
      |    +-- ReferenceRefusedError   a reference that did not pass its gates
      |    +-- NoRoomError          a file could not be written
      +-- InvalidSubmissionError   a submission with problems: exit code 3
@@ -65,6 +67,10 @@ class FileFormatError(UserError):
     """Raised when a file cannot be read as what it should be."""
 
 
+class ReferencePendingError(FileFormatError):
+    """Raised when a task has no stored reference yet."""
+
+
 class DigestError(UserError):
     """Raised when a file differs from the digest recorded for it."""
 
@@ -85,6 +91,10 @@ class RunFailedError(BenchError):
 
 class MethodFailedError(RunFailedError):
     """Raised when a method raised or returned something unusable."""
+
+
+class ModelUnavailableError(RunFailedError):
+    """Raised when a model cannot be had or does not fit the machine."""
 
 
 class ReferenceRefusedError(RunFailedError):

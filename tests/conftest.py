@@ -411,7 +411,7 @@ def repository_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for task_id in CIRCUITS:
         task = write_task(root, task_id)
         arrays = synthetic_arrays(task_id)
-        path = reference_path(root, task_id)
+        path = reference_path(task, root=root)
         write_atomically(path.with_suffix(".safetensors"), arrays_to_bytes(arrays))
         write_atomically(path, to_json(synthetic_record(task, arrays)))
     return root

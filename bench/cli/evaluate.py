@@ -17,7 +17,7 @@ from bench.cli.options import (
     Tasks,
     resolve_root,
 )
-from bench.cli.scored import Scored, print_scored, score_records
+from bench.cli.scored import print_scored, score_records
 from bench.errors import MissingExtraError
 from bench.tasks.registry import find_task, suite_tasks
 from bench.tasks.spec import Task
@@ -54,17 +54,16 @@ def evaluate(
     found = load_method(method)
     target = RESULTS / found.method.name if out is None else out
     outcomes = _run(found, tasks, device=device, seed=seed, out=target)
+    failed = {o.task.id: str(o.error) for o in outcomes if o.error is not None}
     scored = score_records(
+        found.method.name,
         [(o.task, o.record) for o in outcomes if o.record is not None],
         root=folder,
         suite=suite,
+        complete=not task,
+        failed=failed,
     )
-    failed = {o.task.id: str(o.error) for o in outcomes if o.error is not None}
-    print_scored(
-        Scored(found.method.name, None if task else suite, scored, failed),
-        out=target,
-        as_json=as_json,
-    )
+    print_scored(scored, out=target, as_json=as_json)
     if failed:
         raise typer.Exit(1)
 

@@ -20,6 +20,7 @@ COMMANDS = (
     Command("validate", "validate", "Check submissions and compute their scores."),
     Command("leaderboard", "leaderboard", "Write leaderboard.md and leaderboard.json."),
     Command("reference", "reference", "Measure, verify and show references."),
+    Command("task", "task", "Make a task of your own."),
     Command("prompts", "prompts", "Draw prompts."),
     Command("schema", "schema", "Print a JSON Schema, or write all of them."),
     Command("env", "env", "Print versions and platform, for a bug report."),

@@ -12,6 +12,7 @@ from bench.errors import UserError
 from bench.results.store import write_atomically
 from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.drawing import draw_prompts
+from bench.tasks.prompts import prompt_lines
 from bench.tasks.registry import find_task
 
 prompts = plain_typer(name="prompts", help="Draw prompts.")
@@ -37,7 +38,7 @@ def fresh(
             "task with [prompts.recipe]."
         )
     drawn = draw_prompts(spec.prompts.recipe.model_copy(update={"seed": seed}))
-    data = "".join(prompt.model_dump_json() + "\n" for prompt in drawn).encode()
+    data = prompt_lines(drawn)
     write_atomically(out, data)
     print(sha256_of_bytes(data))
     print(

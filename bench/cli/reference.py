@@ -16,7 +16,13 @@ from bench.cli.tables import bar, profile_table
 from bench.errors import MissingExtraError, RunFailedError
 from bench.profiles.promptwise import PROFILES
 from bench.profiles.sections import section_names
-from bench.results.reference_record import Reference, ReferenceRecord, read_reference
+from bench.results.reference_record import (
+    FOLDER,
+    Reference,
+    ReferenceRecord,
+    read_reference,
+    reference_path,
+)
 from bench.results.store import write_atomically
 from bench.tasks.registry import find_task
 from bench.tasks.spec import Task
@@ -39,11 +45,16 @@ def compute(
     task: TaskName, device: Device = "cpu", exact: Exact = False, root: Root = None
 ) -> None:
     """Measure the reference of a task; the same command continues after a stop."""
-    folder = writable_root(root)
-    stored = _measure(find_task(task, root=folder), device=device, exact=exact)
+    folder = resolve_root(root)
+    found = find_task(task, root=folder)
+    path = reference_path(found, root=folder)
+    if path.is_relative_to(folder / FOLDER):
+        writable_root(root)
+    stored = _measure(found, device=device, exact=exact)
     from bench.evaluation.reference import write_reference
 
-    print(write_reference(stored, root=folder))
+    write_reference(stored, path)
+    print(path)
 
 
 @reference.command()
@@ -96,7 +107,7 @@ def _measure(
 ) -> "StoredReference":
     try:
         from bench.evaluation.reference import compute_reference
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", extra="run") from None
     with progress_display() as titled:
         return compute_reference(
@@ -139,7 +150,7 @@ def _print_reference(task: Task, record: ReferenceRecord) -> None:
 def _draw(task: Task, stored: Reference) -> bytes:
     try:
         from bench.plots.reference_plot import ReferenceView, draw_reference
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "matplotlib", extra="run") from None
     record = stored.record
     bands = {

@@ -1,16 +1,17 @@
 """``bench score``: score stored attributions again."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli.options import DEFAULT_SUITE, Json, Root, resolve_root
-from bench.cli.scored import Scored, print_scored, score_records
+from bench.cli.scored import print_scored, score_records
 from bench.errors import FileFormatError, UserError
 from bench.results.attribution_record import AttributionRecord, read_attribution
 from bench.tasks.registry import find_suite, find_task
-from bench.tasks.spec import Task
+from bench.tasks.spec import Task, read_task
 
 
 def score(
@@ -18,22 +19,27 @@ def score(
     suite: Annotated[str, typer.Option(help="Suite the nulls come from.")] = (
         DEFAULT_SUITE
     ),
+    task: Annotated[
+        list[Path] | None,
+        typer.Option(help="A task.toml from outside the repository; repeatable."),
+    ] = None,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
     """Score stored attributions again; runs no model."""
     folder = resolve_root(root)
-    records = _read(results, root=folder)
-    scored = score_records(records, root=folder, suite=suite)
-    name = _one_method(records, results)
-    complete = {task.id for task, _ in records} >= set(
-        find_suite(suite, root=folder).tasks
+    brought = {found.id: found for found in (read_task(t) for t in task or [])}
+    records = _read(results, brought, root=folder)
+    tasks = {of.id for of, _ in records}
+    scored = score_records(
+        _one_method(records, results),
+        records,
+        root=folder,
+        suite=suite,
+        complete=tasks >= set(find_suite(suite, root=folder).tasks),
+        failed={},
     )
-    print_scored(
-        Scored(name, suite if complete else None, scored, {}),
-        out=results,
-        as_json=as_json,
-    )
+    print_scored(scored, out=results, as_json=as_json)
 
 
 def _one_method(records: list[tuple[Task, AttributionRecord]], results: Path) -> str:
@@ -47,7 +53,9 @@ def _one_method(records: list[tuple[Task, AttributionRecord]], results: Path) ->
     return names[0]
 
 
-def _read(results: Path, *, root: Path) -> list[tuple[Task, AttributionRecord]]:
+def _read(
+    results: Path, brought: Mapping[str, Task], *, root: Path
+) -> list[tuple[Task, AttributionRecord]]:
     files = sorted(results.glob("*/*.json"))
     if not files:
         raise FileFormatError(
@@ -55,4 +63,8 @@ def _read(results: Path, *, root: Path) -> list[tuple[Task, AttributionRecord]]:
             "bench evaluate METHOD"
         )
     records = [read_attribution(file) for file in files]
-    return [(find_task(record.task.id, root=root), record) for record in records]
+    return [
+        (brought.get(name) or find_task(name, root=root), record)
+        for record in records
+        for name in [record.task.id]
+    ]

@@ -1,18 +1,20 @@
 """Score stored attributions, print them, write scores and plots."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from bench.cli.tables import mean_line, scores_table
+from bench.errors import ReferencePendingError
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.profiles.sections import section_names
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference, read_reference
-from bench.results.report import plain_evaluation
+from bench.results.report import pending_reason, plain_evaluation
 from bench.results.scoring import TaskScores, mean_skill, score_record
 from bench.results.store import write_atomically
 from bench.scores.shares import shares, why_undefined
@@ -41,32 +43,53 @@ class Scored:
     tasks: Sequence[ScoredTask]
     failed: Mapping[str, str]
     """Task to what went wrong."""
+    pending: Mapping[str, str]
+    """Task without a reference to what can be done about it."""
 
 
 def score_records(
-    records: Sequence[tuple[Task, AttributionRecord]], *, root: Path, suite: str
-) -> list[ScoredTask]:
-    """Score attributions against the stored references.
+    name: str,
+    records: Sequence[tuple[Task, AttributionRecord]],
+    *,
+    root: Path,
+    suite: str,
+    complete: bool,
+    failed: Mapping[str, str],
+) -> Scored:
+    """Score a method's attributions against the stored references.
+
+    Args:
+        name: The method.
+        records: Its attributions.
+        root: Folder with tasks and references.
+        suite: The suite that the null which knows other tasks looks at.
+        complete: Whether the records are those of the whole suite.
+        failed: Task to what went wrong, for those that gave no attribution.
 
     Raises:
-        FileFormatError: A task has no reference.
+        FileFormatError: A reference cannot be read.
         DigestError: An attribution or a reference belongs to another task version.
     """
+    suite_references = dict(_stored_references(root, suite))
     scored: list[ScoredTask] = []
+    pending: dict[str, str] = {}
     for task, record in records:
-        reference = read_reference(task, root=root)
-        others = _other_references(task, root=root, suite=suite)
+        try:
+            reference = read_reference(task, root=root)
+        except ReferencePendingError as error:
+            pending[task.id] = str(error)
+            continue
+        others = [r for other, r in suite_references.items() if other != task.id]
         scores = score_record(record, reference, others=others)
         scored.append(ScoredTask(task, record, reference, scores))
-    return scored
+    return Scored(name, suite if complete else None, scored, failed, pending)
 
 
-def _other_references(task: Task, *, root: Path, suite: str) -> list[Reference]:
-    return [
-        read_reference(other, root=root)
-        for other in suite_tasks(suite, root=root)
-        if other.id != task.id
-    ]
+def _stored_references(root: Path, suite: str) -> Iterator[tuple[str, Reference]]:
+    """Go through the references of a suite, pending ones left out."""
+    for task in suite_tasks(suite, root=root):
+        with suppress(ReferencePendingError):
+            yield task.id, read_reference(task, root=root)
 
 
 def print_scored(scored: Scored, *, out: Path, as_json: bool) -> None:
@@ -76,6 +99,7 @@ def print_scored(scored: Scored, *, out: Path, as_json: bool) -> None:
         suite=scored.suite,
         scored=[(task.scores, task.record) for task in scored.tasks],
         failed=scored.failed,
+        pending=scored.pending,
     )
     text = json.dumps(document, indent=2, allow_nan=False)
     write_atomically(out / SCORES_FILE, (text + "\n").encode())
@@ -83,26 +107,34 @@ def print_scored(scored: Scored, *, out: Path, as_json: bool) -> None:
     if as_json:
         print(text)
         return
+    for line in _lines(scored):
+        print(line)
+    typer.echo(f"Results, scores and plots are in {out}", err=True)
+
+
+def _lines(scored: Scored) -> Iterator[str]:
+    """Say everything that a person wants to read, the mean last."""
     if scored.tasks:
-        print(scores_table([task.scores for task in scored.tasks]))
-        print()
-        for task in scored.tasks:
-            for name in PROFILES:
-                reason = task.scores.profiles[name].skill.undefined
-                if reason is not None:
-                    print(f"{task.task.id}, {name}: undefined, {reason}.")
+        yield scores_table([task.scores for task in scored.tasks])
+        yield ""
+    for task in scored.tasks:
+        for name in PROFILES:
+            reason = task.scores.profiles[name].skill.undefined
+            if reason is not None:
+                yield f"{task.task.id}, {name}: undefined, {reason}."
+    yield from scored.pending.values()
     if scored.failed:
-        print(f"Mean skill: undefined (failed on {', '.join(sorted(scored.failed))}).")
+        yield f"Mean skill: undefined (failed on {', '.join(sorted(scored.failed))})."
+    elif scored.pending:
+        yield f"Mean skill: undefined ({pending_reason(scored.pending)})."
     else:
-        print(mean_line(mean_skill([task.scores for task in scored.tasks])))
-    if scored.tasks:
-        typer.echo(f"Results, scores and plots are in {out}", err=True)
+        yield mean_line(mean_skill([task.scores for task in scored.tasks]))
 
 
 def _write_plots(tasks: Sequence[ScoredTask], *, out: Path) -> None:
     try:
         from bench.plots.attribution_plot import ProfilePanel, draw_attribution
-    except ImportError:
+    except ModuleNotFoundError:
         typer.echo("No plots: they need 'induction-bench[run]' (matplotlib).", err=True)
         return
     for scored in tasks:

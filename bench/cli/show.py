@@ -23,8 +23,9 @@ def show(
     if as_json:
         print(json.dumps(spec.model_dump(mode="json"), indent=2))
         return
-    stored = reference_path(folder, found.id)
-    place = spec.model.embedded or spec.model.path or spec.model.hub or ""
+    stored = reference_path(found, root=folder)
+    source = spec.model
+    place = source.embedded or source.path or source.hub or f"{source.planted}"
     rows = {
         "task": spec.id,
         "version": spec.version,
@@ -34,7 +35,7 @@ def show(
         "sections": found.n_sections,
         "prompts": spec.prompts.file,
         "reference protocol": spec.protocol,
-        "reference": "stored" if stored.is_file() else "not measured yet",
+        "reference": "stored" if stored.is_file() else "pending",
         "digest": found.digest,
     }
     print(tabulate(list(rows.items()), tablefmt="plain", disable_numparse=True))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from bench.methods.protocol import TaskContext
-from bench.models.behaviour import check_tokens, to_batch
+from bench.models.behaviour import check_prompts, to_batch
 from bench.models.loading import load_model
 from bench.models.subject import SubjectModel
 from bench.tasks.spec import Task
@@ -20,7 +20,7 @@ def open_task(task: Task, *, device: str, seed: int, progress: Progress) -> Task
     """
     model = load_model(task, device=device)
     prompts = task.read_prompts("discovery")
-    check_tokens(prompts, vocabulary=model.vocabulary)
+    check_prompts(prompts, model)
     return TaskContext(
         subject=model,
         prompts=to_batch(prompts, device=model.device),

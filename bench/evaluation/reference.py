@@ -18,7 +18,6 @@ from bench.results.provenance import bench_digest
 from bench.results.reference_record import (
     Reference,
     ReferenceRecord,
-    reference_path,
 )
 from bench.results.store import (
     arrays_to_bytes,
@@ -117,17 +116,15 @@ def stage_memory(folder: Path, stage: Stage) -> Remember:
     return remember
 
 
-def write_reference(stored: StoredReference, *, root: Path) -> Path:
+def write_reference(stored: StoredReference, path: Path) -> None:
     """Write a reference, the arrays before the record that names their digest.
 
     Raises:
         NoRoomError: A file could not be written.
     """
-    path = reference_path(root, stored.record.task.id)
     write_atomically(path.with_suffix(".safetensors"), stored.arrays)
     write_atomically(path, to_json(stored.record))
     shutil.rmtree(stored.stages, ignore_errors=True)
-    return path
 
 
 def compare_references(stored: Reference, again: StoredReference) -> list[str]:

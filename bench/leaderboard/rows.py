@@ -103,7 +103,7 @@ def _method_row(entry: Entry) -> Row:
 
 def _null_rows(trusted: Trusted, *, suite: str) -> Iterator[Row]:
     tasks = trusted.suites[suite].tasks
-    references = [trusted.references[task] for task in tasks]
+    references = [trusted.reference(task) for task in tasks]
     names = {
         null
         for reference in references

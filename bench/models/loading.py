@@ -1,22 +1,14 @@
-"""Load subject models, from the repository, a folder or the hub."""
-
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import cast
+"""Load the subject model of a task, wherever it comes from."""
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from bench.errors import FileFormatError, UserError
 from bench.models.architectures.registry import find_architecture
+from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
+from bench.models.weights import ATTENTION, load_folder, load_hub
 from bench.tasks.spec import Task
-
-# forward-mode derivatives and attention patterns need eager attention
-ATTENTION = "eager"
 
 
 def load_model(task: Task, *, device: str) -> SubjectModel:
@@ -26,18 +18,14 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
         DigestError: The model's files are missing or altered.
         FileFormatError: The weights do not fit the configuration, or the model is not
             what the task file says.
-        UserError: The architecture or the device is unknown, or a hub model cannot be
-            had.
+        ModelUnavailableError: A hub model cannot be had.
+        UserError: The architecture or the device is unknown.
     """
     check_device(device)
     task.verify_model()
     source = task.spec.model
     architecture = find_architecture(source.architecture)
-    folder = task.local_model_folder
-    if folder is None:
-        module = _from_hub(str(source.hub), revision=str(source.revision))
-    else:
-        module = load_folder(folder)
+    module = _load_module(task)
     found = module.config.model_type
     if found != architecture.model_type:
         raise FileFormatError(
@@ -53,6 +41,18 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
     return model
 
 
+def _load_module(task: Task) -> PreTrainedModel:
+    source = task.spec.model
+    if source.planted is not None:
+        return build_planted(
+            source.planted, architecture=source.architecture, blocks=source.blocks
+        ).module
+    folder = task.local_model_folder
+    if folder is not None:
+        return load_folder(folder)
+    return load_hub(source)
+
+
 def check_device(device: str) -> None:
     """Refuse a device that is not there.
 
@@ -66,67 +66,6 @@ def check_device(device: str) -> None:
         raise UserError(
             f"The device '{device}' cannot be used: {reason}. Try --device cpu."
         ) from None
-
-
-def load_folder(folder: Path) -> PreTrainedModel:
-    """Load a transformers model from a folder, without checking digests.
-
-    Raises:
-        FileFormatError: The weights cannot be read or do not fit the configuration.
-    """
-    try:
-        return _loaded(str(folder), local_files_only=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise FileFormatError(
-            f"The model in '{folder}' cannot be loaded: {error}"
-        ) from None
-
-
-def _from_hub(name: str, *, revision: str) -> PreTrainedModel:
-    for cached in (True, False):  # without a network, asking the hub takes 20 s to fail
-        try:
-            return _loaded(name, revision=revision, local_files_only=cached)
-        except OSError as error:
-            reason = str(error).splitlines()[0]
-    raise UserError(
-        f"The hub model '{name}' at revision {revision[:12]} is neither cached nor "
-        f"could it be fetched: {reason}"
-    )
-
-
-def _loaded(name: str, **options: object) -> PreTrainedModel:
-    """Load weights from safetensors alone, and refuse a partial fit."""
-    with _quiet():
-        loaded = AutoModelForCausalLM.from_pretrained(
-            name,
-            dtype=torch.float32,
-            use_safetensors=True,  # never a pickle
-            attn_implementation=ATTENTION,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
-            **options,
-        )
-    module, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
-    wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys")}
-    wrong["mismatched_keys"] = sorted(str(key) for key, *_ in info["mismatched_keys"])
-    if any(wrong.values()):
-        shown = "; ".join(f"{k}: {', '.join(v[:3])}" for k, v in wrong.items() if v)
-        raise FileFormatError(
-            f"The weights of '{name}' do not fit its configuration ({shown})."
-        )
-    return module
-
-
-@contextmanager
-def _quiet() -> Generator[None, None, None]:
-    """Keep transformers from drawing its own progress bar for a moment."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
 
 
 def _prepared(module: PreTrainedModel, device: str) -> PreTrainedModel:

@@ -58,6 +58,11 @@ class SubjectModel:
         return cast(nn.Embedding, self.module.get_input_embeddings()).num_embeddings
 
     @property
+    def context(self) -> int:
+        """Longest prompt that the model can read, in tokens."""
+        return cast(int, self.module.config.max_position_embeddings)
+
+    @property
     def n_sections(self) -> int:
         """Number of sections, two a block."""
         return len(self.section_modules)

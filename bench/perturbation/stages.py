@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.models.behaviour import (
     PromptBatch,
     centred_logit,
-    check_tokens,
+    check_prompts,
     half_losses,
     to_batch,
 )
@@ -55,7 +55,7 @@ def lay_out(
     model: SubjectModel, prompts: Sequence[Prompt], *, seed: int, chunk: int
 ) -> Bench:
     """Make repeated and control prompts ready; both are perturbed the same way."""
-    check_tokens(prompts, vocabulary=model.vocabulary)
+    check_prompts(prompts, model)
     batch = to_batch(prompts, device=model.device)
     directions = draw_directions(prompts, seed=seed, device=model.device)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from bench.errors import DigestError, FileFormatError
+from bench.errors import DigestError, ReferencePendingError
 from bench.profiles.promptwise import ProfileName, PromptwiseReference
 from bench.results.attribution_record import TaskKey, task_key
 from bench.results.provenance import Provenance
@@ -19,6 +19,7 @@ from bench.tasks.spec import Digest, Task
 Numbers = tuple[float, ...]
 
 FOLDER = "reference_results"
+OWN_FILE = "reference.json"
 
 
 class Band(FrozenModel):
@@ -116,23 +117,29 @@ class Reference:
     arrays: dict[str, np.ndarray]
 
 
-def reference_path(root: Path, task_id: str) -> Path:
-    """Return where the reference of a task is stored."""
-    return root / FOLDER / f"{task_id}.json"
+def reference_path(task: Task, *, root: Path) -> Path:
+    """Return where the reference of a task is stored.
+
+    A task of the repository has its place there; any other keeps it beside its file.
+    """
+    if task.folder == (root / "tasks" / task.id).resolve():
+        return root / FOLDER / f"{task.id}.json"
+    return task.folder / OWN_FILE
 
 
 def read_reference(task: Task, *, root: Path) -> Reference:
     """Read the stored reference of a task.
 
     Raises:
-        FileFormatError: There is none, or its files are malformed or altered.
+        ReferencePendingError: It was not measured yet.
+        FileFormatError: Its files are malformed or altered.
         DigestError: It was measured on another version of the task.
     """
-    path = reference_path(root, task.id)
+    path = reference_path(task, root=root)
     if not path.is_file():
-        raise FileFormatError(
-            f"'{task.id}' has no stored reference: '{path}' does not exist. Measure it "
-            f"with: bench reference compute {task.id}"
+        raise ReferencePendingError(
+            f"The reference of '{task.id}' is pending: '{path}' does not exist. "
+            f"Measure it with: bench reference compute {_call(task, path)}"
         )
     record = ReferenceRecord.parse(read_strict_json(path), file=path)
     if record.task != task_key(task):
@@ -140,7 +147,7 @@ def read_reference(task: Task, *, root: Path) -> Reference:
             f"'{path}' was measured on version {record.task.version} of '{task.id}' "
             f"(digest {record.task.digest[:12]}); the task is now version "
             f"{task.spec.version} (digest {task.digest[:12]}). Measure it again with: "
-            f"bench reference compute {task.id}"
+            f"bench reference compute {_call(task, path)}"
         )
     arrays = read_arrays(path.with_suffix(".safetensors"), sha256=record.arrays_sha256)
     promptwise = PromptwiseReference(
@@ -149,3 +156,8 @@ def read_reference(task: Task, *, root: Path) -> Reference:
         ablated=arrays["ablated_mean"],
     )
     return Reference(record=record, promptwise=promptwise, arrays=arrays)
+
+
+def _call(task: Task, path: Path) -> str:
+    """Name a task as a command takes it."""
+    return str(task.file) if path.name == OWN_FILE else task.id

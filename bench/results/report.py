@@ -1,6 +1,6 @@
 """Scores as plain data: what ``--json`` prints and the leaderboard stores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord
@@ -72,6 +72,7 @@ def plain_evaluation(
     suite: str | None,
     scored: Sequence[tuple[TaskScores, AttributionRecord]],
     failed: Mapping[str, str],
+    pending: Mapping[str, str],
 ) -> Plain:
     """Return the result of ``bench evaluate`` or ``bench score``.
 
@@ -80,12 +81,22 @@ def plain_evaluation(
         suite: The suite, or None for a choice of tasks.
         scored: Scores and attributions of the tasks that ran.
         failed: Task to what went wrong.
+        pending: Task without a reference to what can be done about it.
     """
     tasks: list[Plain] = [plain_task(scores, record) for scores, record in scored]
     for name, error in failed.items():
         tasks.append({"task": name, "status": "failed", "error": error})
+    for name, advice in pending.items():
+        tasks.append({"task": name, "status": "reference pending", "advice": advice})
     complete = mean_skill([scores for scores, _ in scored])
+    if pending:
+        complete = MeanSkill(Score(None, undefined=pending_reason(pending)), None)
     if failed:
         names = ", ".join(sorted(failed))
         complete = MeanSkill(Score(None, undefined=f"failed on {names}"), None)
     return {"method": method, "suite": suite, "tasks": tasks, **plain_mean(complete)}
+
+
+def pending_reason(pending: Iterable[str]) -> str:
+    """Say why a mean over tasks without references is undefined."""
+    return f"reference pending: {', '.join(sorted(pending))}"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.errors import UnknownNameError
-from bench.results.reference_record import Reference, read_reference
+from bench.errors import ReferencePendingError, UnknownNameError
+from bench.results.reference_record import Reference, read_reference, reference_path
 from bench.tasks.registry import Suite, find_task, read_suites, task_files
 from bench.tasks.spec import Task
 
@@ -19,7 +19,7 @@ class Trusted:
         built_in: frozenset[str],
         sources: Mapping[str, str] | None = None,
     ) -> None:
-        """Read tasks, suites and references.
+        """Read tasks, suites and the references that there are.
 
         Args:
             root: Folder that holds ``tasks`` and ``reference_results``.
@@ -33,7 +33,9 @@ class Trusted:
             name: find_task(name, root=root) for name in task_files(root)
         }
         self.references: dict[str, Reference] = {
-            name: read_reference(task, root=root) for name, task in self.tasks.items()
+            name: read_reference(task, root=root)
+            for name, task in self.tasks.items()
+            if reference_path(task, root=root).is_file()
         }
 
     def suite(self, name: str) -> Suite:
@@ -45,6 +47,23 @@ class Trusted:
         if name not in self.suites:
             raise UnknownNameError("suite", name, self.suites)
         return self.suites[name]
+
+    def reference(self, task_id: str) -> Reference:
+        """Return the reference of a task.
+
+        Raises:
+            ReferencePendingError: It was not measured yet.
+        """
+        if task_id not in self.references:
+            raise ReferencePendingError(
+                f"The reference of '{task_id}' is pending. Measure it with: bench "
+                f"reference compute {task_id}"
+            )
+        return self.references[task_id]
+
+    def pending(self, suite: str) -> list[str]:
+        """Return the suite's tasks whose references were not measured yet."""
+        return [t for t in self.suite(suite).tasks if t not in self.references]
 
     def others(self, task_id: str, suite: str) -> list[Reference]:
         """Return the references of the suite's other tasks."""

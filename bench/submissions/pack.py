@@ -42,10 +42,17 @@ def pack_submission(
 
     Raises:
         UnknownNameError: There is no such suite.
-        UserError: Tasks are missing, results differ in method or task version, or the
-            name belongs to a built-in method.
+        UserError: References are pending, tasks are missing, results differ in method
+            or task version, or the name belongs to a built-in method.
         NoRoomError: A file could not be written.
     """
+    pending = trusted.pending(suite)
+    if pending:
+        raise UserError(
+            f"Suite '{suite}' takes no submissions yet: the references of "
+            f"{', '.join(pending)} are pending. Measure them with: bench reference "
+            "compute TASK"
+        )
     records = _read_results(results, suite=suite, trusted=trusted)
     method = next(iter(records.values())).method
     if source_sha256 not in (None, method.source_sha256):
@@ -116,7 +123,7 @@ def _claims(
 ) -> dict[ProfileName, float | None]:
     scores = score_record(
         record,
-        trusted.references[record.task.id],
+        trusted.reference(record.task.id),
         others=trusted.others(record.task.id, suite),
     )
     return {name: scores.profiles[name].overlap.value for name in PROFILES}

@@ -65,7 +65,7 @@ def validate_submission(folder: Path, trusted: Trusted) -> Checked:
                 else []
             )
             scores[entry.task] = score_record(
-                record, trusted.references[entry.task], others=others
+                record, trusted.reference(entry.task), others=others
             )
     problems.extend(_claim_problems(manifest, scores))
     return Checked(folder, manifest, records, scores, tuple(problems))
@@ -162,6 +162,10 @@ def _record_problems(
         fix = "Remove the file: only tasks of the repository are ranked."
         yield Problem("S030", file, "/task/id", known, record.task.id, fix)
         return
+    if task.id not in trusted.references:
+        expected, found = "a task with a reference", f"{task.id}: reference pending"
+        fix = "Wait until its reference is measured: nothing can be scored before."
+        yield Problem("S035", file, "/task/id", expected, found, fix)
     if record.task != task_key(task):
         expected = f"version {task.spec.version}, digest {task.digest[:12]}"
         found = f"version {record.task.version}, digest {record.task.digest[:12]}"

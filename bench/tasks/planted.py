@@ -13,6 +13,8 @@ from pydantic import Field
 from bench.profiles.promptwise import ProfileName
 from bench.tasks.frozen import FrozenModel
 
+ARCHITECTURES = ("gpt2", "llama", "gemma2")
+"""Model types that a circuit can be planted in."""
 ORDINARY_TOKENS = 32
 """Token 0 begins a sequence, tokens 1 to 32 are ordinary."""
 
@@ -25,6 +27,11 @@ class PlantedRecipe(FrozenModel):
     seed: Annotated[int, Field(ge=0)]
     redundant: bool = False
     """Whether two sections share the copying instead of one doing it alone."""
+
+    @property
+    def fewest_blocks(self) -> int:
+        """How many blocks the circuit needs, one for each of its sections."""
+        return 3 if self.redundant else 2
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def draw_placement(recipe: PlantedRecipe, *, blocks: int) -> Placement:
     Raises:
         ValueError: There are fewer blocks than sections to place.
     """
-    needed = 3 if recipe.redundant else 2
+    needed = recipe.fewest_blocks
     if blocks < needed:
         raise ValueError(f"A planted circuit needs {needed} blocks; found {blocks}.")
     rng = np.random.default_rng([recipe.seed, 0])

@@ -61,6 +61,11 @@ class Prompt(FrozenModel):
         return tuple(sorted(sources))
 
 
+def prompt_lines(prompts: Sequence[Prompt]) -> bytes:
+    """Write prompts as JSON lines."""
+    return "".join(prompt.model_dump_json() + "\n" for prompt in prompts).encode()
+
+
 def read_prompts(path: Path, *, split: Split) -> tuple[Prompt, ...]:
     """Read one split of a prompt file.
 

@@ -12,10 +12,14 @@ from bench.errors import DigestError, FileFormatError
 from bench.tasks.digest import sha256_of_record, verify_files
 from bench.tasks.drawing import RepeatedRandom
 from bench.tasks.frozen import FrozenModel
+from bench.tasks.planted import ARCHITECTURES, PlantedRecipe
 from bench.tasks.prompts import Prompt, Split, read_prompts
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+
+SOURCES = ("embedded", "path", "hub", "planted")
+"""Keys of ``[model]`` of which a task has exactly one."""
 
 MODELS_FOLDER = "models"
 """Where the embedded models are, beside the families."""
@@ -32,11 +36,18 @@ class ModelSource(FrozenModel):
     """A hub id; needs ``revision``."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     """The hub commit, 40 hexadecimal digits."""
+    planted: PlantedRecipe | None = None
+    """A model written by hand, generated whenever it is needed."""
+    gated: bool = False
+    """Whether the hub asks for a licence to be accepted first."""
+    parameters: Annotated[int, Field(ge=1)] | None = None
+    """Number of weights, known before the model is at hand."""
     architecture: str
     """``model_type`` of the model's configuration."""
     blocks: Annotated[int, Field(ge=1)]
-    sha256: dict[str, Digest]
-    """Digests of the model's files; empty for a hub model, where the revision pins."""
+    sha256: dict[str, Digest] = Field(default_factory=dict)
+    """Digests of the model's files. Empty for a hub model, which its revision pins, and
+    for a planted one, which its seed does."""
 
 
 class PromptSource(FrozenModel):
@@ -73,7 +84,12 @@ class Task:
     """A task file and where it lies."""
 
     spec: TaskSpec
-    folder: Path
+    file: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the task file."""
+        return self.file.parent
 
     @property
     def id(self) -> str:
@@ -86,7 +102,9 @@ class Task:
         fields = self.spec.model_dump(
             mode="json", include={"family", "name", "version", "protocol"}
         )
-        model = self.spec.model.model_dump(mode="json")
+        model = self.spec.model.model_dump(
+            mode="json", exclude_none=True, exclude={"gated", "parameters"}
+        )
         prompts = self.spec.prompts.sha256
         return sha256_of_record(fields | {"model": model, "prompts": prompts})
 
@@ -97,7 +115,7 @@ class Task:
 
     @property
     def local_model_folder(self) -> Path | None:
-        """Where the model's files are, or None for a hub model."""
+        """Where the model's files are, or None if no folder holds it."""
         source = self.spec.model
         if source.embedded is not None:
             return self.folder.parent.parent / MODELS_FOLDER / source.embedded
@@ -168,17 +186,21 @@ def read_task(path: Path) -> Task:
             f"The task file '{path}' is not valid TOML: {error}"
         ) from None
     spec = TaskSpec.parse(json.dumps(document, default=str), file=path)
-    _check_model_source(spec.model, path)
-    return Task(spec=spec, folder=path.resolve().parent)
+    check_model_source(spec.model, path)
+    return Task(spec=spec, file=path.resolve())
 
 
-def _check_model_source(source: ModelSource, path: Path) -> None:
-    given = [
-        key for key in ("embedded", "path", "hub") if getattr(source, key) is not None
-    ]
+def check_model_source(source: ModelSource, path: Path) -> None:
+    """Check what the types of a ``[model]`` table cannot say.
+
+    Raises:
+        FileFormatError: There is no source or more than one, a hub model has no
+            revision, files have no digests, or a circuit cannot be planted so.
+    """
+    given = [key for key in SOURCES if getattr(source, key) is not None]
     if len(given) != 1:
         raise FileFormatError(
-            f"'{path}': [model] needs exactly one of 'embedded', 'path' and 'hub'; "
+            f"'{path}': [model] needs exactly one of {', '.join(SOURCES)}; "
             f"found {', '.join(given) or 'none'}."
         )
     if source.hub is not None and source.revision is None:
@@ -186,8 +208,25 @@ def _check_model_source(source: ModelSource, path: Path) -> None:
             f"'{path}': [model] hub = '{source.hub}' needs 'revision', the commit's 40 "
             "hexadecimal digits."
         )
-    if source.hub is None and not source.sha256:
+    _check_planted(source, path)
+    in_folder = source.embedded is not None or source.path is not None
+    if in_folder and not source.sha256:
         raise FileFormatError(
             f"'{path}': [model.sha256] is empty; record the SHA-256 of config.json and "
             "of every safetensors file."
+        )
+
+
+def _check_planted(source: ModelSource, path: Path) -> None:
+    if source.planted is None:
+        return
+    if source.architecture not in ARCHITECTURES:
+        raise FileFormatError(
+            f"'{path}': circuits are planted in {', '.join(ARCHITECTURES)}; [model] "
+            f"architecture is '{source.architecture}'."
+        )
+    if source.blocks < source.planted.fewest_blocks:
+        raise FileFormatError(
+            f"'{path}': the planted circuit needs {source.planted.fewest_blocks} "
+            f"blocks; [model] blocks is {source.blocks}."
         )

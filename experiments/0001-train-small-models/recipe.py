@@ -59,7 +59,7 @@ VARIANTS = {
         section_drop=0.15,
         drop_from=0.3,
     ),
-    "small-gpt2": Recipe(
+    "wide-gpt2": Recipe(
         architecture="gpt2",
         batch=64,
         length=48,
@@ -69,6 +69,24 @@ VARIANTS = {
         learning_rate=1e-3,
         steps=2000,
     ),
-    "small-gemma2": Recipe(architecture="gemma2", blocks=10, steps=2000),
+    "small-gpt2": Recipe(
+        architecture="gpt2",
+        width=64,
+        heads=4,
+        batch=64,
+        length=48,
+        shortest_period=4,
+        longest_period=20,
+        chain_rows=24,
+        learning_rate=1e-3,
+        steps=3000,
+    ),
+    "wide-gemma2": Recipe(architecture="gemma2", blocks=10, steps=2000),
+    "narrow-heads-gemma2": Recipe(
+        architecture="gemma2", blocks=10, steps=1400, head_width=8
+    ),
+    "small-gemma2": Recipe(
+        architecture="gemma2", blocks=10, width=64, heads=4, steps=2000
+    ),
 }
 """What was tried; README.md says what came of each."""

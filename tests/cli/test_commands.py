@@ -88,7 +88,7 @@ def test_show(bench: Bench, repository: Path) -> None:
     assert ran.out.splitlines()[-2].split() == ["reference", "stored"]
 
     (repository / "reference_results" / f"{EARLY}.json").unlink()
-    assert "not measured yet" in bench("show", EARLY).out
+    assert "pending" in bench("show", EARLY).out
     assert json.loads(bench("show", EARLY, "--json").out)["name"] == "early"
 
 

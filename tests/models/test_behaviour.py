@@ -7,10 +7,12 @@ from bench.errors import UserError
 from bench.models.behaviour import (
     PromptBatch,
     centred_logit,
-    check_tokens,
+    check_prompts,
     half_losses,
     to_batch,
 )
+from bench.models.subject import SubjectModel
+from bench.tasks.drawing import RepeatedRandom, draw_prompts
 from bench.tasks.prompts import Prompt
 
 
@@ -135,12 +137,25 @@ def test_half_losses_of_uniform_logits(tiny_batch: PromptBatch) -> None:
         assert_close(losses, torch.full((3,), np.log(40)), rtol=1e-5, atol=0)
 
 
-def test_tokens_outside_of_the_vocabulary_are_refused(
-    few_prompts: tuple[Prompt, ...],
+def test_prompts_that_the_model_cannot_read_are_refused(
+    tiny_model: SubjectModel, few_prompts: tuple[Prompt, ...]
 ) -> None:
-    """The largest token id must be one that the model has."""
-    largest = max(max(*p.input_ids, *p.control_ids) for p in few_prompts)
-    check_tokens(few_prompts, vocabulary=largest + 1)
+    """The vocabulary and the context must hold the prompts; both are said at once."""
+    check_prompts(few_prompts, tiny_model)
+    long = RepeatedRandom(
+        kind="repeated-random",
+        seed=0,
+        period=32,
+        bos=0,
+        first_token=1,
+        last_token=100,
+        discovery=2,
+        reference=17,
+    )
 
-    with pytest.raises(UserError, match=f"The prompts hold token {largest}"):
-        check_tokens(few_prompts, vocabulary=largest)
+    with pytest.raises(
+        UserError,
+        match=r"The prompts hold token 100; the model's vocabulary ends at 39\. The "
+        r"prompts have 65 tokens; the model's context holds 64\. Draw prompts",
+    ):
+        check_prompts(draw_prompts(long), tiny_model)

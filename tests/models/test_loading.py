@@ -1,4 +1,5 @@
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,10 +8,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
-from bench.errors import DigestError, FileFormatError, UserError
+from bench.errors import (
+    DigestError,
+    FileFormatError,
+    ModelUnavailableError,
+    UserError,
+)
 from bench.models.loading import check_device, load_model, untrained_like
 from bench.models.subject import SubjectModel
 from bench.tasks.digest import sha256_of_file
+from bench.tasks.planted import ARCHITECTURES
 from bench.tasks.spec import read_task
 
 
@@ -156,17 +163,48 @@ def test_absent_gpu_is_refused() -> None:
 
 
 def test_unreachable_hub_model_is_refused(alter_task: Callable[..., Path]) -> None:
-    """A hub model that cannot be had is a user error with its revision."""
+    """A hub model that cannot be had is named with its size and every step to it."""
     revision = "0123456789abcdef0123456789abcdef01234567"
-    source = f'hub = "no-such-owner/no-such-model"\nrevision = "{revision}"'
+    source = (
+        f'hub = "no-such-owner/no-such-model"\nrevision = "{revision}"\n'
+        "gated = true\nparameters = 1_557_611_200"
+    )
     task = read_task(alter_task({'path = "model"': source}))
 
-    with pytest.raises(
-        UserError,
-        match="hub model 'no-such-owner/no-such-model' at revision 0123456789ab is "
-        "neither cached nor could it be fetched",
-    ):
+    with pytest.raises(ModelUnavailableError) as caught:
         load_model(task, device="cpu")
+
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(
+        "The hub model 'no-such-owner/no-such-model' (revision 0123456789ab, 1.56 "
+        "billion parameters) is neither cached nor could it be fetched: "
+    )
+    assert second == (
+        "To get it: accept its licence at "
+        "https://huggingface.co/no-such-owner/no-such-model and log in (hf auth "
+        f"login); then hf download no-such-owner/no-such-model --revision {revision}. "
+        "Where there is no network, run this elsewhere and copy the cache (HF_HOME)."
+    )
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_planted_models_are_generated(
+    alter_task: Callable[..., Path], architecture: str
+) -> None:
+    """A planted model is built on the fly; nothing of it is stored."""
+    words = {
+        'path = "model"': "planted = { generator = 1, seed = 3 }",
+        '"llama"': f'"{architecture}"',
+    }
+    task = read_task(alter_task(words))
+    shutil.rmtree(task.folder / "model")
+
+    one, again = (load_model(task, device="cpu") for _ in range(2))
+
+    weights = again.module.state_dict()
+    assert len(one.blocks) == 2
+    assert not any(p.requires_grad for p in one.module.parameters())
+    assert all(w.equal(weights[k]) for k, w in one.module.state_dict().items())
 
 
 def test_untrained_model(tiny_model: SubjectModel) -> None:

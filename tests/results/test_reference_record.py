@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.errors import DigestError, FileFormatError
+from bench.errors import DigestError, FileFormatError, ReferencePendingError
 from bench.results.reference_record import read_reference, reference_path
 from bench.results.store import read_arrays
 from bench.results.strict_json import StrictJSONError
@@ -26,13 +26,14 @@ def task(repository: Path) -> Task:
 @pytest.fixture
 def path(repository: Path) -> Path:
     """The record of its reference."""
-    return reference_path(repository, EARLY)
+    return reference_path(find_task(EARLY, root=repository), root=repository)
 
 
-def test_path_of_a_reference(tmp_path: Path) -> None:
-    """References lie in a folder for each family."""
-    expected = tmp_path / "reference_results" / "induction" / "early.json"
-    assert reference_path(tmp_path, EARLY) == expected
+def test_path_of_a_reference(task: Task, repository: Path, tmp_path: Path) -> None:
+    """The repository's references have a folder; others lie beside their task."""
+    expected = repository / "reference_results" / "induction" / "early.json"
+    assert reference_path(task, root=repository) == expected
+    assert reference_path(task, root=tmp_path) == task.folder / "reference.json"
 
 
 def test_reading(task: Task, repository: Path, path: Path) -> None:
@@ -63,10 +64,10 @@ def test_without_a_reference(task: Task, repository: Path, path: Path) -> None:
     path.unlink()
 
     expected = re.escape(
-        f"'{EARLY}' has no stored reference: '{path}' does not exist. Measure it with: "
-        f"bench reference compute {EARLY}"
+        f"The reference of '{EARLY}' is pending: '{path}' does not exist. Measure it "
+        f"with: bench reference compute {EARLY}"
     )
-    with pytest.raises(FileFormatError, match=f"^{expected}$"):
+    with pytest.raises(ReferencePendingError, match=f"^{expected}$"):
         read_reference(task, root=repository)
 
 

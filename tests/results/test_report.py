@@ -110,7 +110,11 @@ def test_evaluation(
     """An evaluation is one JSON object with finite numbers."""
     record = make_record([1.0])
     found = plain_evaluation(
-        method="my-method", suite="core", scored=[(scores, record)], failed={}
+        method="my-method",
+        suite="core",
+        scored=[(scores, record)],
+        failed={},
+        pending={},
     )
 
     assert (found["method"], found["suite"]) == ("my-method", "core")
@@ -128,6 +132,7 @@ def test_evaluation_with_failures(
         suite=None,
         scored=[(scores, make_record([1.0]))],
         failed={LATE: "raised", "induction/a": "also"},
+        pending={},
     )
 
     assert found["mean_skill"] is None
@@ -138,3 +143,26 @@ def test_evaluation_with_failures(
         {"task": LATE, "status": "failed", "error": "raised"},
         {"task": "induction/a", "status": "failed", "error": "also"},
     ]
+
+
+def test_evaluation_with_pending_references(
+    scores: TaskScores, make_record: Callable[..., AttributionRecord]
+) -> None:
+    """A task without a reference leaves the mean undefined and says what to do."""
+    found = plain_evaluation(
+        method="my-method",
+        suite=None,
+        scored=[(scores, make_record([1.0]))],
+        failed={},
+        pending={LATE: "measure it"},
+    )
+
+    assert (found["mean_skill"], found["interval"]) == (None, None)
+    assert found["undefined"] == f"reference pending: {LATE}"
+    tasks = found["tasks"]
+    assert isinstance(tasks, list)
+    assert tasks[1] == {
+        "task": LATE,
+        "status": "reference pending",
+        "advice": "measure it",
+    }

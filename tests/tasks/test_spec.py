@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DigestError, FileFormatError
+from bench.tasks.planted import PlantedRecipe
 from bench.tasks.spec import read_task
 
 MakeTask = Callable[..., Path]
@@ -134,7 +135,7 @@ def test_model_has_exactly_one_source(
     path = make_task(edits={EMBEDDED: source})
 
     assert refusal(path) == (
-        f"'{path}': [model] needs exactly one of 'embedded', 'path' and 'hub'; "
+        f"'{path}': [model] needs exactly one of embedded, path, hub, planted; "
         f"found {found}."
     )
 
@@ -152,6 +153,56 @@ def test_hub_model_needs_a_revision(make_task: MakeTask) -> None:
     task = read_task(path)
     assert task.local_model_folder is None
     task.verify_model()  # nothing local to compare
+
+
+def test_planted_model(make_task: MakeTask) -> None:
+    """A planted model needs no digests, and its seed is part of the task's."""
+    source = "planted = { generator = 1, seed = 7 }"
+    path = make_task(edits={EMBEDDED: source})
+    path.write_text(re.sub(r"sha256 = \{.*\}", "", path.read_text()))
+
+    task = read_task(path)
+
+    assert task.spec.model.planted == PlantedRecipe(generator=1, seed=7)
+    assert task.local_model_folder is None
+    path.write_text(path.read_text().replace("seed = 7", "seed = 8"))
+    assert read_task(path).digest != task.digest
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            {'architecture = "llama"': 'architecture = "qwen3"'},
+            "circuits are planted in gpt2, llama, gemma2; [model] architecture is "
+            "'qwen3'.",
+        ),
+        (
+            {"blocks = 2": "blocks = 1"},
+            "the planted circuit needs 2 blocks; [model] blocks is 1.",
+        ),
+    ],
+    ids=["architecture", "blocks"],
+)
+def test_impossible_planted_models_are_refused(
+    make_task: MakeTask, words: dict[str, str], message: str
+) -> None:
+    """A circuit needs a known architecture and a block for each of its sections."""
+    source = "planted = { generator = 1, seed = 7 }"
+    path = make_task(edits={EMBEDDED: source, **words})
+
+    assert refusal(path) == f"'{path}': {message}"
+
+
+def test_facts_that_move_no_score_are_not_in_the_digest(make_task: MakeTask) -> None:
+    """The number of weights of a hub model may be corrected without a new version."""
+    path = make_task(edits={EMBEDDED: f"{HUB}\n{REVISION}"})
+    before = read_task(path).digest
+
+    path.write_text(path.read_text().replace(HUB, f"{HUB}\nparameters = 5"))
+
+    assert read_task(path).spec.model.parameters == 5
+    assert read_task(path).digest == before
 
 
 @pytest.mark.parametrize("revision", ["main", "a" * 39, "A" * 40])

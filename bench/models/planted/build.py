@@ -57,8 +57,9 @@ GATE = 3.0
 """What the constant neuron of a gated MLP receives, as gate and as operand."""
 GATED = GATE * float(functional.gelu(torch.tensor(GATE), approximate="tanh"))
 """What it gives: nearly GATE squared."""
-OFFSETS = (2, 3, 4, 5, 6)
-"""How far back decoy heads look."""
+OFFSETS = (2, 3)
+"""How far back decoy heads look. Decoys of many blocks chain: reaching further, they
+carry sources to so many other sites that the copy site hardly stands out."""
 
 
 @dataclass

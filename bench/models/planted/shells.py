@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from bench.models.loading import ATTENTION
 from bench.models.planted.heads import Head, Positions, Reading
 from bench.models.planted.positions import (
     LONGEST,
@@ -17,6 +16,7 @@ from bench.models.planted.positions import (
     rotary_frequencies,
 )
 from bench.models.planted.spaces import POSITION_PAIRS, WIDTH, Spaces
+from bench.models.weights import ATTENTION
 from bench.tasks.planted import ORDINARY_TOKENS
 
 HEADS = 2

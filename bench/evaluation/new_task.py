@@ -1,0 +1,108 @@
+"""Write new tasks: a task file and its frozen prompts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+
+from bench.errors import UserError
+from bench.results.store import write_atomically
+from bench.tasks.digest import sha256_of_bytes
+from bench.tasks.drawing import RepeatedRandom, draw_prompts
+from bench.tasks.planted import ORDINARY_TOKENS, PlantedRecipe
+from bench.tasks.prompts import Prompt, prompt_lines
+from bench.tasks.registry import TASK_FILE
+from bench.tasks.spec import (
+    ModelSource,
+    PromptSource,
+    TaskSpec,
+    check_model_source,
+)
+
+FAMILY = "induction"
+PROMPTS_FILE = "prompts.jsonl"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a task is called and what may be done with it."""
+
+    name: str
+    summary: str
+    licence: str
+
+
+def write_task(
+    folder: Path,
+    about: About,
+    *,
+    model: ModelSource,
+    prompts: Sequence[Prompt],
+    recipe: RepeatedRandom | None,
+) -> Path:
+    """Write a task and return its file; prompts come first, since it has their digest.
+
+    Raises:
+        UserError: There is a task in the folder already.
+        FileFormatError: The model cannot be a task's.
+        NoRoomError: A file could not be written.
+    """
+    path = folder / TASK_FILE
+    if path.exists():
+        raise UserError(f"'{path}' exists already and was left alone.")
+    data = prompt_lines(prompts)
+    source = PromptSource(
+        file=PROMPTS_FILE, sha256=sha256_of_bytes(data), recipe=recipe
+    )
+    spec = TaskSpec(
+        schema_version=1,
+        family=FAMILY,
+        name=about.name,
+        version=1,
+        summary=about.summary,
+        licence=about.licence,
+        protocol="relative-response-1",
+        model=model,
+        prompts=source,
+    )
+    check_model_source(model, path)
+    document = spec.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    write_atomically(folder / PROMPTS_FILE, data)
+    write_atomically(path, tomli_w.dumps(document).encode())
+    return path
+
+
+def write_planted_task(
+    folder: Path, recipe: PlantedRecipe, *, architecture: str, blocks: int, name: str
+) -> Path:
+    """Write a task on a planted model; the recipe's seed also draws the prompts.
+
+    Raises:
+        UserError: There is a task in the folder already.
+        FileFormatError: A circuit cannot be planted in such a model.
+        NoRoomError: A file could not be written.
+    """
+    drawing = RepeatedRandom(
+        kind="repeated-random",
+        seed=recipe.seed,
+        period=16,
+        bos=0,
+        first_token=1,
+        last_token=ORDINARY_TOKENS,
+        discovery=32,
+        reference=32,
+    )
+    shared = "two sections share" if recipe.redundant else "one section does"
+    return write_task(
+        folder,
+        About(
+            name=name,
+            summary=f"A circuit planted in a {architecture} of {blocks} blocks, "
+            f"among decoys; {shared} the copying.",
+            licence="Apache-2.0",
+        ),
+        model=ModelSource(planted=recipe, architecture=architecture, blocks=blocks),
+        prompts=draw_prompts(drawing),
+        recipe=drawing,
+    )

@@ -1,0 +1,101 @@
+"""Read weights from a folder or the hub: safetensors alone, and never a partial fit."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from bench.errors import FileFormatError, ModelUnavailableError
+from bench.tasks.spec import ModelSource
+
+# forward-mode derivatives and attention patterns need eager attention
+ATTENTION = "eager"
+
+
+def load_folder(folder: Path) -> PreTrainedModel:
+    """Load a transformers model from a folder, without checking digests.
+
+    Raises:
+        FileFormatError: The weights cannot be read or do not fit the configuration.
+    """
+    try:
+        return _loaded(str(folder), local_files_only=True)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise FileFormatError(
+            f"The model in '{folder}' cannot be loaded: {error}"
+        ) from None
+
+
+def load_hub(source: ModelSource) -> PreTrainedModel:
+    """Load a model of the hub, from the cache if it is there.
+
+    Raises:
+        ModelUnavailableError: It is neither cached nor can it be fetched.
+        FileFormatError: The weights do not fit the configuration.
+    """
+    name, revision = str(source.hub), str(source.revision)
+    for cached in (True, False):  # without a network, asking the hub takes 20 s to fail
+        try:
+            return _loaded(name, revision=revision, local_files_only=cached)
+        except OSError as error:
+            reason = str(error).splitlines()[0]
+    raise ModelUnavailableError(_how_to_get(source, reason))
+
+
+def _how_to_get(source: ModelSource, reason: str) -> str:
+    """Say what is missing of a hub model, and every step towards it."""
+    steps: list[str] = []
+    if source.gated:
+        steps.append(
+            f"accept its licence at https://huggingface.co/{source.hub} and log in "
+            "(hf auth login)"
+        )
+    size = ""
+    if source.parameters is not None:
+        size = f", {source.parameters / 1e9:.2f} billion parameters"
+    steps.append(f"hf download {source.hub} --revision {source.revision}")
+    return (
+        f"The hub model '{source.hub}' (revision {str(source.revision)[:12]}{size}) is "
+        f"neither cached nor could it be fetched: {reason}\n"
+        f"To get it: {'; then '.join(steps)}. Where there is no network, run this "
+        "elsewhere and copy the cache (HF_HOME)."
+    )
+
+
+def _loaded(name: str, **options: object) -> PreTrainedModel:
+    with _quiet():
+        loaded = AutoModelForCausalLM.from_pretrained(
+            name,
+            dtype=torch.float32,
+            use_safetensors=True,  # never a pickle
+            attn_implementation=ATTENTION,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+            **options,
+        )
+    module, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
+    wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys")}
+    wrong["mismatched_keys"] = sorted(str(key) for key, *_ in info["mismatched_keys"])
+    if any(wrong.values()):
+        shown = "; ".join(f"{k}: {', '.join(v[:3])}" for k, v in wrong.items() if v)
+        raise FileFormatError(
+            f"The weights of '{name}' do not fit its configuration ({shown})."
+        )
+    return module
+
+
+@contextmanager
+def _quiet() -> Generator[None, None, None]:
+    """Keep transformers from drawing its own progress bar for a moment."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()

@@ -8,12 +8,14 @@ import typer
 
 from bench.cli.lazy import plain_typer
 from bench.cli.options import Seed
+from bench.errors import MissingExtraError, UserError
 from bench.evaluation.new_task import write_planted_task
 from bench.tasks.planted import PlantedRecipe
 
 task = plain_typer(name="task", help="Make a task of your own.")
 
 Folder = Annotated[Path, typer.Argument(help="New folder for the task.")]
+TokenId = Annotated[int | None, typer.Option(min=0, show_default="the model's")]
 
 
 @task.callback()
@@ -22,11 +24,62 @@ def _group() -> None:
 
 
 @task.command()
+def init(
+    folder: Folder,
+    model: Annotated[str, typer.Option(help="A folder with safetensors, or a hub id.")],
+    revision: Annotated[
+        str | None, typer.Option(help="Branch or commit of a hub model.")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="Repeat passages of this file, one a line.")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Take these prompts, with their probes.")
+    ] = None,
+    period: Annotated[int, typer.Option(min=8, help="Tokens of a half.")] = 16,
+    discovery: Annotated[int, typer.Option(min=2, help="Prompts methods see.")] = 32,
+    reference: Annotated[int, typer.Option(min=17, help="Prompts for reference.")] = 32,
+    seed: Seed = 0,
+    bos: TokenId = None,
+    first_token: TokenId = None,
+    last_token: TokenId = None,
+) -> None:
+    """Write a task on a model of yours.
+
+    Prompts are drawn at random, made from --texts, or brought with --prompts.
+    """
+    if texts is not None and prompts is not None:
+        raise UserError("--texts and --prompts exclude each other; give one of them.")
+    if (first_token is None) != (last_token is None):
+        raise UserError("--first-token and --last-token go together; give both.")
+    try:
+        from bench.evaluation.own_task import Wanted, write_own_task
+        from bench.models.inspection import inspect_model
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", extra="run") from None
+    wanted = Wanted(
+        period=period,
+        discovery=discovery,
+        reference=reference,
+        seed=seed,
+        bos=bos,
+        tokens=None
+        if first_token is None or last_token is None
+        else (first_token, last_token),
+    )
+    inspected = inspect_model(model, revision=revision)
+    name = folder.resolve().name
+    _announce(
+        write_own_task(folder, name, inspected, wanted, texts=texts, prompts=prompts)
+    )
+
+
+@task.command()
 def planted(
     folder: Folder,
     seed: Seed,
     architecture: Annotated[str, typer.Option(help="gpt2, llama or gemma2.")] = "llama",
-    blocks: Annotated[int, typer.Option(min=2, help="Blocks of the model.")] = 6,
+    blocks: Annotated[int, typer.Option(min=2, help="Blocks of the model.")] = 8,
     redundant: Annotated[
         bool, typer.Option("--redundant", help="Let two sections share the copying.")
     ] = False,
@@ -39,7 +92,7 @@ def planted(
             recipe,
             architecture=architecture,
             blocks=blocks,
-            name=f"planted-{architecture}-{seed}",
+            name=folder.resolve().name,
         )
     )
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import torch
 
 from bench.methods.protocol import TaskContext
-from bench.models.behaviour import check_prompts, to_batch
+from bench.models.behaviour import to_batch
 from bench.models.loading import load_model
 from bench.models.subject import SubjectModel
+from bench.tasks.prompts import check_readable
 from bench.tasks.spec import Task
 
 Progress = Callable[[int, int], None]
@@ -20,7 +21,7 @@ def open_task(task: Task, *, device: str, seed: int, progress: Progress) -> Task
     """
     model = load_model(task, device=device)
     prompts = task.read_prompts("discovery")
-    check_prompts(prompts, model)
+    check_readable(prompts, vocabulary=model.vocabulary, context=model.context)
     return TaskContext(
         subject=model,
         prompts=to_batch(prompts, device=model.device),

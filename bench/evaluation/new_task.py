@@ -1,5 +1,6 @@
 """Write new tasks: a task file and its frozen prompts."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from bench.tasks.planted import ORDINARY_TOKENS, PlantedRecipe
 from bench.tasks.prompts import Prompt, prompt_lines
 from bench.tasks.registry import TASK_FILE
 from bench.tasks.spec import (
+    SLUG,
     ModelSource,
     PromptSource,
     TaskSpec,
@@ -44,7 +46,7 @@ def write_task(
     """Write a task and return its file; prompts come first, since it has their digest.
 
     Raises:
-        UserError: There is a task in the folder already.
+        UserError: There is a task in the folder already, or the name cannot be one.
         FileFormatError: The model cannot be a task's.
         NoRoomError: A file could not be written.
     """
@@ -52,6 +54,11 @@ def write_task(
     if path.exists():
         raise UserError(f"'{path}' exists already and was left alone.")
     data = prompt_lines(prompts)
+    if not re.fullmatch(SLUG, about.name):
+        raise UserError(
+            f"'{about.name}' cannot name a task: use lower-case letters, digits and "
+            "hyphens, 64 at most, as in 'my-task'. The folder's name is the task's."
+        )
     source = PromptSource(
         file=PROMPTS_FILE, sha256=sha256_of_bytes(data), recipe=recipe
     )

@@ -29,12 +29,16 @@ def generate(entries: Sequence[Entry], trusted: Trusted) -> Leaderboard:
 
     Raises:
         UnknownNameError: There is no such suite.
+        ReferencePendingError: A task of it has no reference.
     """
     suite = trusted.suite(SUITE)
     rows = rank_rows(collect_rows(entries, trusted, suite=SUITE))
+    pending = {
+        other: trusted.pending(other) for other in trusted.suites if other != SUITE
+    }
     contents = (
-        render_markdown(rows, name=SUITE, suite=suite),
-        render_json(rows, name=SUITE, suite=suite),
+        render_markdown(rows, name=SUITE, suite=suite, pending=pending),
+        render_json(rows, name=SUITE, suite=suite, pending=pending),
     )
     return Leaderboard(rows, dict(zip(FILES, contents, strict=True)))
 

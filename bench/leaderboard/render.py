@@ -1,7 +1,7 @@
 """Write the leaderboard as Markdown and JSON, the same bytes for the same data."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
@@ -25,7 +25,13 @@ LEGEND = """\
 """
 
 
-def render_markdown(rows: Sequence[RankedRow], *, name: str, suite: Suite) -> str:
+Pending = Mapping[str, Sequence[str]]
+"""Suite without a board to its tasks whose references were not measured yet."""
+
+
+def render_markdown(
+    rows: Sequence[RankedRow], *, name: str, suite: Suite, pending: Pending
+) -> str:
     """Write ``leaderboard.md``."""
     parts = [
         f"# Leaderboard: suite {name} {suite.version}",
@@ -39,15 +45,22 @@ def render_markdown(rows: Sequence[RankedRow], *, name: str, suite: Suite) -> st
             parts.append(f"### {profile}")
             parts.append(_yardstick(rows, task, profile))
             parts.append(_table([_task_cells(row, task, profile) for row in rows]))
+    for other, tasks in pending.items():
+        parts.append(f"## Suite {escape(other)}")
+        cells = [{"task": escape(t), "reference": "reference pending"} for t in tasks]
+        parts.append(_table(cells) if cells else "Measured; it has no board yet.")
     return "\n\n".join(parts) + "\n"
 
 
-def render_json(rows: Sequence[RankedRow], *, name: str, suite: Suite) -> str:
+def render_json(
+    rows: Sequence[RankedRow], *, name: str, suite: Suite, pending: Pending
+) -> str:
     """Write ``leaderboard.json``."""
     document = {
         "suite": name,
         "suite_version": suite.version,
         "rows": [_plain_row(row) for row in rows],
+        "reference_pending": {other: list(tasks) for other, tasks in pending.items()},
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 

@@ -11,8 +11,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import UserError
-from bench.models.subject import SubjectModel
 from bench.tasks.prompts import Prompt
 
 
@@ -55,30 +53,6 @@ class PromptBatch:
     def __len__(self) -> int:
         """Return the number of prompts."""
         return len(self.clean)
-
-
-def check_prompts(prompts: Sequence[Prompt], model: SubjectModel) -> None:
-    """Refuse prompts that the model cannot read.
-
-    Raises:
-        UserError: A token id lies outside of the vocabulary, or the prompts are longer
-            than the model's context. All problems are reported at once.
-    """
-    problems: list[str] = []
-    largest = max(max(*p.input_ids, *p.control_ids, *p.corrupt_ids) for p in prompts)
-    if largest >= model.vocabulary:
-        problems.append(
-            f"The prompts hold token {largest}; the model's vocabulary ends at "
-            f"{model.vocabulary - 1}."
-        )
-    longest = max(len(prompt.input_ids) for prompt in prompts)
-    if longest > model.context:
-        problems.append(
-            f"The prompts have {longest} tokens; the model's context holds "
-            f"{model.context}."
-        )
-    if problems:
-        raise UserError(" ".join([*problems, "Draw prompts for this model."]))
 
 
 def to_batch(prompts: Sequence[Prompt], *, device: torch.device | str) -> PromptBatch:

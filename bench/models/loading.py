@@ -25,7 +25,7 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
     task.verify_model()
     source = task.spec.model
     architecture = find_architecture(source.architecture)
-    module = _load_module(task)
+    module = _load_module(task, device)
     found = module.config.model_type
     if found != architecture.model_type:
         raise FileFormatError(
@@ -41,7 +41,7 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
     return model
 
 
-def _load_module(task: Task) -> PreTrainedModel:
+def _load_module(task: Task, device: str) -> PreTrainedModel:
     source = task.spec.model
     if source.planted is not None:
         return build_planted(
@@ -49,8 +49,8 @@ def _load_module(task: Task) -> PreTrainedModel:
         ).module
     folder = task.local_model_folder
     if folder is not None:
-        return load_folder(folder)
-    return load_hub(source)
+        return load_folder(folder, device=device)
+    return load_hub(source, device=device)
 
 
 def check_device(device: str) -> None:

@@ -7,41 +7,58 @@ from typing import cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from bench.errors import FileFormatError, ModelUnavailableError
+from bench.models.architectures.registry import KNOWN
+from bench.models.hub import attempts
+from bench.models.memory import check_memory
 from bench.tasks.spec import ModelSource
 
 # forward-mode derivatives and attention patterns need eager attention
 ATTENTION = "eager"
 
 
-def load_folder(folder: Path) -> PreTrainedModel:
+def load_folder(folder: Path, *, device: str = "cpu") -> PreTrainedModel:
     """Load a transformers model from a folder, without checking digests.
+
+    Args:
+        folder: The folder, with safetensors.
+        device: Where the model is going to be; its memory is checked first.
 
     Raises:
         FileFormatError: The weights cannot be read or do not fit the configuration.
+        ModelUnavailableError: The device has too little memory.
     """
     try:
-        return _loaded(str(folder), local_files_only=True)
+        return _loaded(str(folder), device=device, local_files_only=True)
     except (OSError, ValueError, SafetensorError) as error:
         raise FileFormatError(
             f"The model in '{folder}' cannot be loaded: {error}"
         ) from None
 
 
-def load_hub(source: ModelSource) -> PreTrainedModel:
+def load_hub(source: ModelSource, *, device: str) -> PreTrainedModel:
     """Load a model of the hub, from the cache if it is there.
 
     Raises:
-        ModelUnavailableError: It is neither cached nor can it be fetched.
+        ModelUnavailableError: It is neither cached nor can it be fetched, or the device
+            has too little memory.
         FileFormatError: The weights do not fit the configuration.
     """
     name, revision = str(source.hub), str(source.revision)
-    for cached in (True, False):  # without a network, asking the hub takes 20 s to fail
+    reason = ""
+    for cached in attempts():
         try:
-            return _loaded(name, revision=revision, local_files_only=cached)
+            return _loaded(
+                name, device=device, revision=revision, local_files_only=cached
+            )
         except OSError as error:
             reason = str(error).splitlines()[0]
     raise ModelUnavailableError(_how_to_get(source, reason))
@@ -57,7 +74,9 @@ def _how_to_get(source: ModelSource, reason: str) -> str:
         )
     size = ""
     if source.parameters is not None:
-        size = f", {source.parameters / 1e9:.2f} billion parameters"
+        billions = source.parameters / 1e9
+        # the model in float32, and an untrained one of its shape
+        size = f", {billions:.2f} billion weights, {8 * billions:.0f} GB of memory"
     steps.append(f"hf download {source.hub} --revision {source.revision}")
     return (
         f"The hub model '{source.hub}' (revision {str(source.revision)[:12]}{size}) is "
@@ -67,12 +86,26 @@ def _how_to_get(source: ModelSource, reason: str) -> str:
     )
 
 
-def _loaded(name: str, **options: object) -> PreTrainedModel:
+def read_config(name: str, **options: object) -> PreTrainedConfig:
+    """Read a configuration; code that comes with a model never runs.
+
+    Raises:
+        OSError: There is none, or it cannot be fetched.
+        ValueError: Its model type is not one of transformers' own.
+    """
+    return AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+
+
+def _loaded(name: str, *, device: str, **options: object) -> PreTrainedModel:
+    config = read_config(name, **options)
+    if config.model_type in KNOWN:  # the sizes of others go by other names
+        check_memory(config, name=name, device=device)
     with _quiet():
         loaded = AutoModelForCausalLM.from_pretrained(
             name,
             dtype=torch.float32,
             use_safetensors=True,  # never a pickle
+            trust_remote_code=False,
             attn_implementation=ATTENTION,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name

@@ -14,7 +14,6 @@ from torch import Tensor
 from bench.models.behaviour import (
     PromptBatch,
     centred_logit,
-    check_prompts,
     half_losses,
     to_batch,
 )
@@ -23,7 +22,7 @@ from bench.models.trace import replace_write, run
 from bench.perturbation.direction import draw_directions, perturbation_tangents
 from bench.perturbation.readout import READOUTS, Readouts, build_readouts
 from bench.perturbation.response import Probing, Response, measure_response
-from bench.tasks.prompts import Prompt
+from bench.tasks.prompts import Prompt, check_readable
 
 Arrays = dict[str, Float[np.ndarray, "..."]]
 Progress = Callable[[int, int], None]
@@ -55,7 +54,7 @@ def lay_out(
     model: SubjectModel, prompts: Sequence[Prompt], *, seed: int, chunk: int
 ) -> Bench:
     """Make repeated and control prompts ready; both are perturbed the same way."""
-    check_prompts(prompts, model)
+    check_readable(prompts, vocabulary=model.vocabulary, context=model.context)
     batch = to_batch(prompts, device=model.device)
     directions = draw_directions(prompts, seed=seed, device=model.device)
 

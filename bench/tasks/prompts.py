@@ -10,7 +10,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field, ValidationError
 
-from bench.errors import FileFormatError
+from bench.errors import FileFormatError, UserError
 from bench.tasks.frozen import FrozenModel, describe
 from bench.tasks.json_lines import read_rows
 
@@ -110,6 +110,34 @@ def _tuples(value: object) -> object:
     if isinstance(value, list):
         return tuple(_tuples(item) for item in cast("list[object]", value))
     return value
+
+
+def check_readable(prompts: Sequence[Prompt], *, vocabulary: int, context: int) -> None:
+    """Refuse prompts that a model cannot read.
+
+    Args:
+        prompts: The prompts, at least one.
+        vocabulary: Number of tokens that the model knows.
+        context: Longest prompt that it can read, in tokens.
+
+    Raises:
+        UserError: A token id lies outside of the vocabulary, or the prompts are longer
+            than the context. All problems are reported at once.
+    """
+    problems: list[str] = []
+    largest = max(max(*p.input_ids, *p.control_ids, *p.corrupt_ids) for p in prompts)
+    if largest >= vocabulary:
+        problems.append(
+            f"The prompts hold token {largest}; the model's vocabulary ends at "
+            f"{vocabulary - 1}."
+        )
+    longest = max(len(prompt.input_ids) for prompt in prompts)
+    if longest > context:
+        problems.append(
+            f"The prompts have {longest} tokens; the model's context holds {context}."
+        )
+    if problems:
+        raise UserError(" ".join([*problems, "Draw prompts for this model."]))
 
 
 def find_problems(prompts: Sequence[Prompt]) -> Iterator[str]:

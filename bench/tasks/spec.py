@@ -16,7 +16,8 @@ from bench.tasks.planted import ARCHITECTURES, PlantedRecipe
 from bench.tasks.prompts import Prompt, Split, read_prompts
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
+Slug = Annotated[str, Field(pattern=SLUG)]
 
 SOURCES = ("embedded", "path", "hub", "planted")
 """Keys of ``[model]`` of which a task has exactly one."""

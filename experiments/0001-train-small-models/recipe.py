@@ -85,8 +85,23 @@ VARIANTS = {
     "narrow-heads-gemma2": Recipe(
         architecture="gemma2", blocks=10, steps=1400, head_width=8
     ),
-    "small-gemma2": Recipe(
+    "narrow-gemma2": Recipe(
         architecture="gemma2", blocks=10, width=64, heads=4, steps=2000
+    ),
+    "small-gemma2": Recipe(architecture="gemma2", width=64, heads=4, steps=2000),
+    "six-blocks-gemma2": Recipe(architecture="gemma2"),
+    "deep-gpt2": Recipe(
+        architecture="gpt2",
+        blocks=10,
+        width=64,
+        heads=4,
+        batch=64,
+        length=48,
+        shortest_period=4,
+        longest_period=20,
+        chain_rows=24,
+        learning_rate=1e-3,
+        steps=3000,
     ),
 }
 """What was tried; README.md says what came of each."""

@@ -3,16 +3,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from bench.errors import UserError
 from bench.models.behaviour import (
     PromptBatch,
     centred_logit,
-    check_prompts,
     half_losses,
     to_batch,
 )
-from bench.models.subject import SubjectModel
-from bench.tasks.drawing import RepeatedRandom, draw_prompts
 from bench.tasks.prompts import Prompt
 
 
@@ -135,27 +131,3 @@ def test_half_losses_of_uniform_logits(tiny_batch: PromptBatch) -> None:
     """A model that knows nothing loses the logarithm of its vocabulary."""
     for losses in half_losses(torch.zeros(3, 17, 40), tiny_batch):
         assert_close(losses, torch.full((3,), np.log(40)), rtol=1e-5, atol=0)
-
-
-def test_prompts_that_the_model_cannot_read_are_refused(
-    tiny_model: SubjectModel, few_prompts: tuple[Prompt, ...]
-) -> None:
-    """The vocabulary and the context must hold the prompts; both are said at once."""
-    check_prompts(few_prompts, tiny_model)
-    long = RepeatedRandom(
-        kind="repeated-random",
-        seed=0,
-        period=32,
-        bos=0,
-        first_token=1,
-        last_token=100,
-        discovery=2,
-        reference=17,
-    )
-
-    with pytest.raises(
-        UserError,
-        match=r"The prompts hold token 100; the model's vocabulary ends at 39\. The "
-        r"prompts have 65 tokens; the model's context holds 64\. Draw prompts",
-    ):
-        check_prompts(draw_prompts(long), tiny_model)

@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import pytest
 from pydantic import ValidationError
 
-from bench.tasks.prompts import Probe, Prompt, find_problems
+from bench.errors import UserError
+from bench.tasks.prompts import Probe, Prompt, check_readable, find_problems
 
 LENGTH = 17
 
@@ -187,3 +188,17 @@ def test_controls_and_probes_are_never_empty(missing: str) -> None:
             make_probe(2, 9)
         else:
             Prompt.model_validate(make_prompt().model_dump() | {"probes": ()})
+
+
+def test_prompts_that_the_model_cannot_read_are_refused(
+    prompts: tuple[Prompt, ...],
+) -> None:
+    """The vocabulary and the context must hold the prompts; both are said at once."""
+    check_readable(prompts, vocabulary=50, context=17)
+
+    with pytest.raises(
+        UserError,
+        match=r"The prompts hold token 49; the model's vocabulary ends at 48\. The "
+        r"prompts have 17 tokens; the model's context holds 16\. Draw prompts",
+    ):
+        check_readable(prompts, vocabulary=49, context=16)

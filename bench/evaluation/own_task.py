@@ -1,0 +1,152 @@
+"""Write a task on a model that somebody brings."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import FileFormatError, UserError
+from bench.evaluation.new_task import About, write_task
+from bench.models.inspection import Inspected
+from bench.tasks.digest import sha256_of_file
+from bench.tasks.drawing import RepeatedRandom, draw_prompts
+from bench.tasks.prompts import Prompt, check_readable, read_prompts
+from bench.tasks.spec import ModelSource
+from bench.tasks.texts import passage_prompts
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the prompts shall be."""
+
+    period: int
+    discovery: int
+    reference: int
+    seed: int
+    bos: int | None = None
+    """None for the model's own."""
+    tokens: tuple[int, int] | None = None
+    """First and last id to draw from; None for the model's ordinary tokens."""
+
+
+def write_own_task(
+    folder: Path,
+    name: str,
+    model: Inspected,
+    wanted: Wanted,
+    *,
+    texts: Path | None = None,
+    prompts: Path | None = None,
+) -> Path:
+    """Write a task; prompts are drawn, made from texts, or brought.
+
+    Args:
+        folder: Where the task goes.
+        name: The task's name.
+        model: The model.
+        wanted: What the prompts shall be; of brought ones, nothing is changed.
+        texts: File of passages, one a line, to make prompts from.
+        prompts: File of prompts with explicit probes.
+
+    Raises:
+        UserError: The model has no token to begin a prompt with, its tokens are too
+            few, the texts or prompts are not usable, or there is a task already.
+        FileFormatError: A file cannot be read, or the folder holds no safetensors.
+        NoRoomError: A file could not be written.
+    """
+    recipe = None
+    if prompts is not None:
+        made = read_prompts(prompts, split="discovery")
+        made += read_prompts(prompts, split="reference")
+        kind = "Brought prompts"
+    elif texts is not None:
+        made = _from_texts(texts, model, wanted)
+        kind = f"Repeated passages of '{texts.name}'"
+    else:
+        recipe = _recipe(model, wanted)
+        made = _drawn(recipe)
+        kind = "Repeated random tokens"
+    check_readable(
+        made,
+        vocabulary=model.config.vocab_size,
+        context=model.config.max_position_embeddings,
+    )
+    about = About(name=name, summary=f"{kind} on {model.name}.", licence="unknown")
+    source = _source(model, folder)
+    return write_task(folder, about, model=source, prompts=made, recipe=recipe)
+
+
+def _drawn(recipe: RepeatedRandom) -> tuple[Prompt, ...]:
+    try:
+        return draw_prompts(recipe)
+    except ValueError as error:
+        raise UserError(f"{error} Choose a smaller --period or more tokens.") from None
+
+
+def _begin(model: Inspected, wanted: Wanted) -> int:
+    found = model.bos if wanted.bos is None else wanted.bos
+    if found is None:
+        raise UserError(
+            f"'{model.name}' names no token that begins a text. Choose one with --bos, "
+            "such as the id of its end-of-text token."
+        )
+    return found
+
+
+def _recipe(model: Inspected, wanted: Wanted) -> RepeatedRandom:
+    first, last = wanted.tokens or model.ordinary
+    return RepeatedRandom(
+        kind="repeated-random",
+        seed=wanted.seed,
+        period=wanted.period,
+        bos=_begin(model, wanted),
+        first_token=first,
+        last_token=last,
+        discovery=wanted.discovery,
+        reference=wanted.reference,
+    )
+
+
+def _from_texts(path: Path, model: Inspected, wanted: Wanted) -> tuple[Prompt, ...]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"'{path}' cannot be read: {error}") from None
+    passages = [line for line in lines if line.strip()]
+    needed = wanted.discovery + wanted.reference
+    if len(passages) < needed:
+        raise UserError(
+            f"'{path}' holds {len(passages)} passages (one a line); {needed} are "
+            f"needed: {wanted.discovery} for discovery, {wanted.reference} for "
+            "reference."
+        )
+    return passage_prompts(
+        [model.tokenize(passage) for passage in passages[:needed]],
+        bos=_begin(model, wanted),
+        period=wanted.period,
+        discovery=wanted.discovery,
+        seed=wanted.seed,
+    )
+
+
+def _source(model: Inspected, folder: Path) -> ModelSource:
+    place = Path(model.name)
+    if not place.is_dir():
+        return ModelSource(
+            hub=model.name,
+            revision=model.revision,
+            parameters=model.parameters,
+            architecture=model.architecture,
+            blocks=model.blocks,
+        )
+    weights = sorted(place.glob("*.safetensors*"))
+    if not weights:
+        raise FileFormatError(
+            f"'{place}' holds no *.safetensors. Pickled weights are never read: load "
+            "the model where you trust it and write it with save_pretrained."
+        )
+    return ModelSource(
+        path=os.path.relpath(place.resolve(), folder.resolve()),
+        architecture=model.architecture,
+        blocks=model.blocks,
+        sha256={f.name: sha256_of_file(f) for f in (place / "config.json", *weights)},
+    )

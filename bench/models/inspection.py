@@ -1,0 +1,135 @@
+"""What a model says about itself before its weights are read."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from transformers import (
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+)
+
+from bench.errors import FileFormatError, ModelUnavailableError, UserError
+from bench.models.architectures.registry import find_architecture
+from bench.models.hub import attempts
+from bench.models.memory import count_parameters
+from bench.models.weights import read_config
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A model's configuration and, where it has one, its tokenizer."""
+
+    name: str
+    config: PreTrainedConfig
+    tokenizer: PreTrainedTokenizerBase | None
+
+    @property
+    def architecture(self) -> str:
+        """The model type."""
+        return self.config.model_type
+
+    @property
+    def blocks(self) -> int:
+        """Number of transformer blocks."""
+        return self.config.num_hidden_layers
+
+    @property
+    def revision(self) -> str | None:
+        """Commit of a hub model."""
+        return getattr(self.config, "_commit_hash", None)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return count_parameters(self.config)
+
+    @property
+    def bos(self) -> int | None:
+        """The token that begins a text, if the model names one."""
+        named = None if self.tokenizer is None else self.tokenizer.bos_token_id
+        return named if isinstance(named, int) else self.config.bos_token_id
+
+    @cached_property
+    def ordinary(self) -> tuple[int, int]:
+        """First and last id of the longest range without special tokens."""
+        size, special = self.config.vocab_size, {self.bos, self.config.eos_token_id}
+        if self.tokenizer is not None:
+            size = min(size, len(self.tokenizer))
+            special |= set(self.tokenizer.all_special_ids)
+            special |= set(self.tokenizer.added_tokens_decoder)
+        borders = sorted({-1, size, *(i for i in special if isinstance(i, int))})
+        low, high = max(pairwise(borders), key=lambda pair: pair[1] - pair[0])
+        return low + 1, high - 1
+
+    def tokenize(self, text: str) -> list[int]:
+        """Turn text into token ids, without special tokens.
+
+        Raises:
+            UserError: The model has no tokenizer.
+        """
+        if self.tokenizer is None:
+            raise UserError(
+                f"'{self.name}' has no tokenizer, so text prompts cannot be made for "
+                "it. Put its tokenizer files beside config.json, or bring prompts of "
+                "token ids (--prompts)."
+            )
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+
+def inspect_model(name: str, *, revision: str | None = None) -> Inspected:
+    """Read a model's configuration and tokenizer, from a folder or the hub.
+
+    Args:
+        name: A folder, or a hub id.
+        revision: Branch or commit of a hub model.
+
+    Raises:
+        ModelUnavailableError: The hub model is neither cached nor can it be fetched.
+        FileFormatError: The folder's configuration cannot be read.
+        UserError: The architecture is not known.
+    """
+    if Path(name).is_dir():
+        try:
+            config = read_config(name, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise FileFormatError(
+                f"The configuration in '{name}' cannot be read: {error}"
+            ) from None
+    else:
+        config = _hub_config(name, revision)
+    find_architecture(config.model_type)
+    return Inspected(name, config, _tokenizer(name, revision))
+
+
+def _hub_config(name: str, revision: str | None) -> PreTrainedConfig:
+    reason = ""
+    for cached in attempts():
+        try:
+            return read_config(name, revision=revision, local_files_only=cached)
+        except OSError as error:
+            reason = str(error).splitlines()[0]
+        except ValueError as error:
+            raise UserError(f"'{name}' cannot be used: {error}") from None
+    raise ModelUnavailableError(
+        f"'{name}' is no folder, and as a hub model it is neither cached nor could it "
+        f"be fetched: {reason}"
+    )
+
+
+def _tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase | None:
+    """Load a tokenizer if there is one; a model of bare token ids has none."""
+    for cached in attempts():
+        try:
+            found = AutoTokenizer.from_pretrained(
+                name,
+                revision=revision,
+                local_files_only=cached,
+                trust_remote_code=False,
+            )
+        except (OSError, ValueError):
+            continue
+        return found if len(found) > 1 else None
+    return None

@@ -1,0 +1,58 @@
+"""How much memory a model needs, said before it is loaded."""
+
+import psutil
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedConfig
+
+from bench.errors import ModelUnavailableError
+
+BYTES = 4
+"""Everything is computed in float32."""
+COPIES = 2
+"""The model, and an untrained one of its shape for the null."""
+PERTURBED = 4 * 15 * 33
+"""Positions that a reference of period 16 runs at once: prompts, sources, tokens."""
+STATES = 7
+"""Tensors of the residual's size alive at once for each point; 6.8 were measured."""
+READ = 32 * 33
+"""Positions whose logits are computed at once."""
+LOGITS = 3
+"""Tensors of the logits' size alive at once."""
+GB = 1e9
+
+
+def count_parameters(config: PreTrainedConfig) -> int:
+    """Count the weights that a configuration asks for, without making them."""
+    with torch.device("meta"):
+        module = AutoModelForCausalLM.from_config(config)
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def bytes_needed(config: PreTrainedConfig) -> int:
+    """Estimate what measuring a reference, or taking gradients, needs at its peak."""
+    points = 2 * config.num_hidden_layers + 1
+    states = STATES * points * PERTURBED * config.hidden_size
+    logits = LOGITS * READ * config.vocab_size
+    return BYTES * (COPIES * count_parameters(config) + states + logits)
+
+
+def bytes_available(device: str) -> int:
+    """Return how much memory a device has to give at the moment."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def check_memory(config: PreTrainedConfig, *, name: str, device: str) -> None:
+    """Refuse a model that does not fit before any of it is loaded.
+
+    Raises:
+        ModelUnavailableError: The device has too little memory.
+    """
+    needed, available = bytes_needed(config), bytes_available(device)
+    if needed > available:
+        raise ModelUnavailableError(
+            f"The model '{name}' needs about {needed / GB:.1f} GB of memory (weights "
+            f"twice, and activations); '{device}' has {available / GB:.1f} GB free. "
+            "Choose another machine, another --device such as cuda, or another task."
+        )

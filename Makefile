@@ -13,11 +13,12 @@ PIP := -m pip --disable-pip-version-check install --quiet --constraint constrain
 METHOD ?= attribution-patching
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit board base bench clean
+.PHONY: help demo test lint types imports unit references board base slow bench clean
 
 help:
 	@echo "make demo   score a method against a measured reference (METHOD=...)"
 	@echo "make test   every check that a change has to pass"
+	@echo "make slow   every planted circuit, measured; an hour"
 	@echo "make bench  timings, side by side"
 	@echo "make clean  remove the environments and caches; results/ stays"
 
@@ -47,7 +48,7 @@ demo: $(VENV)/run
 	@echo "  bench reference show induction/small-llama   what the method was measured against"
 	@echo "  bench init my-method                         a method of your own"
 
-test: lint types imports unit board base
+test: lint types imports unit references board base
 	@echo "All checks passed."
 
 lint: $(VENV)/dev
@@ -66,9 +67,20 @@ unit: $(VENV)/dev
 board: $(VENV)/dev
 	$(BIN)/bench leaderboard --check
 
+# one trained and one planted model, measured again from the start
+QUICK := induction/small-llama induction/planted-llama
+references: $(VENV)/dev
+	printf '%s\n' $(QUICK) | OMP_NUM_THREADS=1 xargs -P 2 -n 1 $(BIN)/bench reference verify
+
 # the torch-free commands, in an environment that has no torch
 base: $(BASE)/base
 	$(BASE)/bin/python tests/without_torch.py
+
+# what takes an hour: every planted circuit, every stored reference
+slow: $(VENV)/dev
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+	$(MAKE) references QUICK="$$($(BIN)/bench list suites --json | $(BIN)/python -c \
+		"import json, sys; print(json.load(sys.stdin)[0]['tasks'].replace(',', ''))")"
 
 bench: $(VENV)/dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only \

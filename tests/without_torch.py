@@ -46,6 +46,9 @@ def commands(scratch: Path) -> list[tuple[Sequence[str], Expectation]]:
         (("show", name), succeeds),
         (("env",), succeeds),
         (("leaderboard", "--check"), succeeds),
+        (("task", "planted", str(scratch / "planted"), "--seed", "1"), succeeds),
+        (("show", str(scratch / "planted" / "task.toml")), succeeds),
+        (("task", "init", str(scratch / "own"), "--model", "m"), asks_for_the_extra),
         (("evaluate", "attribution-patching"), asks_for_the_extra),
         (("doctor", "attribution-patching"), asks_for_the_extra),
     ]

@@ -9,7 +9,7 @@ from bench.cli.evaluate import load_method
 from bench.cli.options import Device, Root, resolve_root
 from bench.tasks.registry import find_task
 
-TASK = "induction/small-llama"
+TASK = "induction/planted-llama"
 
 
 def doctor(

@@ -23,6 +23,7 @@ from bench.tasks.spec import (
 )
 
 FAMILY = "induction"
+TITLES = {"gpt2": "GPT-2", "llama": "Llama", "gemma2": "Gemma 2"}
 PROMPTS_FILE = "prompts.jsonl"
 
 
@@ -100,16 +101,18 @@ def write_planted_task(
         discovery=32,
         reference=32,
     )
+    source = ModelSource(planted=recipe, architecture=architecture, blocks=blocks)
+    check_model_source(source, folder / TASK_FILE)
     shared = "two sections share" if recipe.redundant else "one section does"
     return write_task(
         folder,
         About(
             name=name,
-            summary=f"A circuit planted in a {architecture} of {blocks} blocks, "
-            f"among decoys; {shared} the copying.",
+            summary=f"A circuit planted in a {TITLES[architecture]} of {blocks} "
+            f"blocks, among decoys; {shared} the copying.",
             licence="Apache-2.0",
         ),
-        model=ModelSource(planted=recipe, architecture=architecture, blocks=blocks),
+        model=source,
         prompts=draw_prompts(drawing),
         recipe=drawing,
     )

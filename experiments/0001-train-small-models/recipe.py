@@ -25,6 +25,8 @@ class Recipe:
     chain_rows: int = 12
     """Rows of a batch that hold text of a Markov chain in which a span is repeated, so
     that induction shares the model with another behaviour."""
+    repetition: bool = True
+    """Without it every row is chain text in which nothing is copied."""
     successors: int = 4
     """How many tokens may follow a token in the chain."""
     length: int = 64
@@ -45,6 +47,7 @@ class Recipe:
 
 VARIANTS = {
     "small-llama": Recipe(),
+    "no-repetition": Recipe(repetition=False, chain_rows=32, steps=600),
     "eight-blocks": Recipe(blocks=8, steps=2000),
     "more-heads": Recipe(blocks=8, heads=4, steps=2000),
     "drop-early": Recipe(
@@ -69,8 +72,21 @@ VARIANTS = {
         learning_rate=1e-3,
         steps=2000,
     ),
+    "six-blocks-gpt2": Recipe(
+        architecture="gpt2",
+        width=64,
+        heads=4,
+        batch=64,
+        length=48,
+        shortest_period=4,
+        longest_period=20,
+        chain_rows=24,
+        learning_rate=1e-3,
+        steps=3000,
+    ),
     "small-gpt2": Recipe(
         architecture="gpt2",
+        blocks=10,
         width=64,
         heads=4,
         batch=64,
@@ -88,20 +104,10 @@ VARIANTS = {
     "narrow-gemma2": Recipe(
         architecture="gemma2", blocks=10, width=64, heads=4, steps=2000
     ),
-    "small-gemma2": Recipe(architecture="gemma2", width=64, heads=4, steps=2000),
     "six-blocks-gemma2": Recipe(architecture="gemma2"),
-    "deep-gpt2": Recipe(
-        architecture="gpt2",
-        blocks=10,
-        width=64,
-        heads=4,
-        batch=64,
-        length=48,
-        shortest_period=4,
-        longest_period=20,
-        chain_rows=24,
-        learning_rate=1e-3,
-        steps=3000,
+    "small-gemma2": Recipe(architecture="gemma2", width=64, heads=4, steps=2000),
+    "gemma2-seed-1": Recipe(
+        architecture="gemma2", width=64, heads=4, steps=2000, seed=1
     ),
 }
 """What was tried; README.md says what came of each."""

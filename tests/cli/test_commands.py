@@ -42,6 +42,7 @@ def test_list_tasks(bench: Bench) -> None:
         "task": LATE,
         "version": 1,
         "sections": 16,
+        "reference": "stored",
         "summary": "A synthetic task.",
     }
 

@@ -301,6 +301,18 @@ def test_batching_changes_nothing(subject: SubjectModel, ids: Tensor) -> None:
         assert_close(together.points[:, row], alone.points[:, 0], rtol=1e-4, atol=1e-5)
 
 
+def test_padding_changes_nothing(subject: SubjectModel, ids: Tensor) -> None:
+    """Tokens appended on the right leave every point and logit before them alone."""
+    padded = torch.cat([ids, torch.zeros(2, 5, dtype=ids.dtype)], dim=1)
+    plain, longer = run(subject, ids), run(subject, padded)
+    assert plain.logits is not None
+    assert longer.logits is not None
+
+    length = ids.shape[1]
+    assert_close(longer.points[:, :, :length], plain.points, rtol=1e-4, atol=1e-5)
+    assert_close(longer.logits[:, :length], plain.logits, rtol=1e-4, atol=1e-4)
+
+
 def test_model_is_causal(subject: SubjectModel, ids: Tensor) -> None:
     """A later token changes no earlier residual."""
     later = ids.clone()

@@ -1,7 +1,11 @@
 """Every stored reference."""
 
+from collections.abc import Callable, Generator
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from bench.errors import ReferenceRefusedError
 from bench.models.loading import load_model, untrained_like
@@ -11,20 +15,63 @@ from bench.perturbation.protocol import CHUNK, SEED, measure
 from bench.perturbation.stages import full_response, lay_out, no_progress
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES
-from bench.results.reference_record import Reference, read_reference
+from bench.results.reference_record import Reference, read_reference, reference_path
 from bench.results.scoring import score_attribution
 from bench.scores.halves import ceiling, reliability
-from bench.tasks.registry import data_root, find_task, task_files
+from bench.scores.overlap import overlap
+from bench.tasks.planted import ARCHITECTURES, draw_placement
+from bench.tasks.registry import data_root, find_task, read_suites, task_files
 
 ROOT = data_root()
-TASKS = sorted(task_files(ROOT))
+TASKS = [
+    name
+    for name in sorted(task_files(ROOT))
+    if reference_path(find_task(name, root=ROOT), root=ROOT).is_file()
+]
 SMALL = "induction/small-llama"
+PLANTED = [name for name in TASKS if find_task(name, root=ROOT).spec.model.planted]
 
 
 @pytest.fixture(params=TASKS)
 def reference(request: pytest.FixtureRequest) -> Reference:
     """Every stored reference in turn."""
     return read_reference(find_task(request.param, root=ROOT), root=ROOT)
+
+
+@pytest.fixture
+def set_threads() -> Generator[Callable[[int], None], None, None]:
+    """Change torch's number of threads for a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_every_task_of_the_core_suite_has_a_reference() -> None:
+    """Only tasks whose models are not here may have a pending reference."""
+    suites = read_suites(ROOT)
+
+    assert set(suites["core"].tasks) == set(TASKS)
+    assert len(PLANTED) == len(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_references_are_the_planted_truth(name: str) -> None:
+    """What was measured is what was built, and no null finds more than half of it."""
+    task = find_task(name, root=ROOT)
+    recipe, blocks = task.spec.model.planted, task.spec.model.blocks
+    assert recipe is not None
+    reference = read_reference(task, root=ROOT)
+    truths = draw_placement(recipe, blocks=blocks).truth(2 * blocks)
+    for profile, truth in truths.items():
+        found = reference.promptwise.profile(profile)
+        constant = LayerAttribution(values=np.ones(2 * blocks))
+        yardstick = score_attribution(constant, reference).profiles[profile].yardstick
+
+        assert (overlap(found, truth).value or 0.0) >= 0.95
+        assert np.corrcoef(found, truth)[0, 1] >= 0.98
+        planted = np.flatnonzero(truth)
+        assert set(np.argsort(-found)[: len(planted)]) == set(planted)
+        assert yardstick.best_null[1] <= 0.5
 
 
 def test_gates_were_passed(reference: Reference) -> None:
@@ -111,10 +158,10 @@ def test_other_half_gets_the_ceiling(reference: Reference) -> None:
         ]
 
         assert same.profiles[name].skill.value == pytest.approx(1, abs=0.1)
-        for overlap in overlaps:
+        for found in overlaps:
             # half against all is at least as close as half against half
-            assert overlap is not None
-            assert overlap >= reference.record.ceiling[name] - 0.05
+            assert found is not None
+            assert found >= reference.record.ceiling[name] - 0.05
 
 
 def test_no_null_has_skill(reference: Reference) -> None:
@@ -129,19 +176,23 @@ def test_no_null_has_skill(reference: Reference) -> None:
         assert scores.skill.value <= 0
 
 
-def test_first_prompts_are_measured_again() -> None:
-    """A measurement of some prompts gives the stored per-prompt gains."""
-    task = find_task(SMALL, root=ROOT)
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(("chunk", "threads"), [(CHUNK, 1), (1, 2)])
+def test_first_prompts_are_measured_again(
+    name: str, chunk: int, threads: int, set_threads: Callable[[int], None]
+) -> None:
+    """Another process, batch size and number of threads give the stored gains."""
+    task = find_task(name, root=ROOT)
     stored = read_reference(task, root=ROOT)
     prompts = task.read_prompts("reference")
-    bench = lay_out(load_model(task, device="cpu"), prompts, seed=SEED, chunk=CHUNK)
-    few = type(bench)(
-        model=bench.model,
+    set_threads(threads)
+    bench = lay_out(load_model(task, device="cpu"), prompts, seed=SEED, chunk=chunk)
+    few = replace(
+        bench,
         batch=bench.batch.first(CHUNK),
         readouts=bench.readouts.rows(slice(CHUNK)),
         repeated=bench.repeated.rows(slice(CHUNK)),
         control=bench.control.rows(slice(CHUNK)),
-        chunk=CHUNK,
     )
 
     again = full_response(

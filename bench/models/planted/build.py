@@ -32,9 +32,10 @@ from bench.models.planted.shells import (
     set_mlp,
 )
 from bench.models.planted.spaces import (
+    OTHER,
     WIDTH,
     Spaces,
-    draw_decoy_codes,
+    draw_other_codes,
     draw_spaces,
     token_embeddings,
 )
@@ -57,9 +58,8 @@ GATE = 3.0
 """What the constant neuron of a gated MLP receives, as gate and as operand."""
 GATED = GATE * float(functional.gelu(torch.tensor(GATE), approximate="tanh"))
 """What it gives: nearly GATE squared."""
-OFFSETS = (2, 3)
-"""How far back decoy heads look. Decoys of many blocks chain: reaching further, they
-carry sources to so many other sites that the copy site hardly stands out."""
+OFFSETS = (2, 3, 4, 5, 6)
+"""How far back decoy heads look."""
 
 
 @dataclass
@@ -110,17 +110,18 @@ class _Builder:
             source, target = s.token, s.copied
         else:
             looking = look_back(p, reading, offset=int(self.rng.choice(OFFSETS)))
-            source, target = s.decoy, s.decoy @ _rotation(s.decoy.shape[1], self.rng)
+            into = _rotation(s.moved.shape[1], self.rng)[:, :OTHER]
+            source, target = s.other, s.moved @ into
         carried = carry(p, reading, source=source, target=target, ballast=ballast)
         idle = Head(*(np.zeros_like(matrix) for matrix in (*looking, *carried)))
         heads = [Head(*looking, *carried), *[idle] * (HEADS - 1)]
         set_attention(block, heads, is_gpt2=self.architecture == "gpt2")
 
     def _mlp(self, block: nn.Module, reading: Reading) -> None:
-        decoy = self.spaces.decoy
-        size = decoy.shape[1]
-        rows = self.rng.standard_normal((MLP_WIDTH, size)) @ reading.of(decoy)
-        output = decoy @ self.rng.standard_normal((size, MLP_WIDTH)) / MLP_WIDTH**0.5
+        s = self.spaces
+        read = np.concatenate([s.other, s.moved], axis=1)
+        rows = self.rng.standard_normal((MLP_WIDTH, read.shape[1])) @ reading.of(read)
+        output = s.moved @ self.rng.standard_normal((s.moved.shape[1], MLP_WIDTH))
         if self.sandwiched:
             rows[-2:] = GATE * reading.one
             output[:, -2:] = 0.0
@@ -175,8 +176,8 @@ def build_planted(
     rng = np.random.default_rng([recipe.seed, 1])
     spaces = draw_spaces(rng)
     module: PreTrainedModel = empty_model(architecture, blocks=blocks)
-    codes = draw_decoy_codes(spaces, rng)
-    set_embeddings(module, token_embeddings(spaces, codes), spaces, reading=CERTAINTY)
+    embeddings = token_embeddings(spaces, draw_other_codes(rng))
+    set_embeddings(module, embeddings, spaces, reading=CERTAINTY)
     subject = SubjectModel(module, find_architecture(architecture))
     builder = _Builder(subject, spaces, placement, _calibration_ids(recipe), rng)
     for section in range(2 * blocks):

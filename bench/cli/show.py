@@ -32,6 +32,7 @@ def show(
         "summary": spec.summary,
         "licence": spec.licence,
         "model": f"{place} ({spec.model.architecture}, {spec.model.blocks} blocks)",
+        **_needs(source.parameters, gated=source.gated),
         "sections": found.n_sections,
         "prompts": spec.prompts.file,
         "reference protocol": spec.protocol,
@@ -39,3 +40,12 @@ def show(
         "digest": found.digest,
     }
     print(tabulate(list(rows.items()), tablefmt="plain", disable_numparse=True))
+
+
+def _needs(parameters: int | None, *, gated: bool) -> dict[str, str]:
+    """Say what a model of the hub asks for."""
+    if parameters is None:
+        return {}
+    memory = f"{8 * parameters / 1e9:.0f} GB of memory and some for activations"
+    licence = "; its licence has to be accepted on the hub" if gated else ""
+    return {"needs": f"{parameters:,} weights, {memory}{licence}"}

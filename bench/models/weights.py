@@ -24,6 +24,9 @@ from bench.tasks.spec import ModelSource
 # forward-mode derivatives and attention patterns need eager attention
 ATTENTION = "eager"
 
+LARGE = 1_000_000_000
+"""Weights from which on a reference takes hours on a CPU."""
+
 
 def load_folder(folder: Path, *, device: str = "cpu") -> PreTrainedModel:
     """Load a transformers model from a folder, without checking digests.
@@ -82,8 +85,14 @@ def _how_to_get(source: ModelSource, reason: str) -> str:
         f"The hub model '{source.hub}' (revision {str(source.revision)[:12]}{size}) is "
         f"neither cached nor could it be fetched: {reason}\n"
         f"To get it: {'; then '.join(steps)}. Where there is no network, run this "
-        "elsewhere and copy the cache (HF_HOME)."
+        f"elsewhere and copy the cache (HF_HOME).{_advice(source)}"
     )
+
+
+def _advice(source: ModelSource) -> str:
+    if source.parameters is None or source.parameters < LARGE:
+        return ""
+    return " It is slow on a CPU: use --device cuda where there is a GPU."
 
 
 def read_config(name: str, **options: object) -> PreTrainedConfig:

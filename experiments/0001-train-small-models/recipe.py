@@ -105,9 +105,12 @@ VARIANTS = {
         architecture="gemma2", blocks=10, width=64, heads=4, steps=2000
     ),
     "six-blocks-gemma2": Recipe(architecture="gemma2"),
-    "small-gemma2": Recipe(architecture="gemma2", width=64, heads=4, steps=2000),
+    "gemma2-seed-0": Recipe(architecture="gemma2", width=64, heads=4, steps=2000),
     "gemma2-seed-1": Recipe(
         architecture="gemma2", width=64, heads=4, steps=2000, seed=1
+    ),
+    "gemma2-seed-2": Recipe(
+        architecture="gemma2", width=64, heads=4, steps=2000, seed=2
     ),
 }
 """What was tried; README.md says what came of each."""

@@ -177,13 +177,14 @@ def test_unreachable_hub_model_is_refused(alter_task: Callable[..., Path]) -> No
     first, second = str(caught.value).splitlines()
     assert first.startswith(
         "The hub model 'no-such-owner/no-such-model' (revision 0123456789ab, 1.56 "
-        "billion parameters) is neither cached nor could it be fetched: "
+        "billion weights, 12 GB of memory) is neither cached nor could it be fetched: "
     )
     assert second == (
         "To get it: accept its licence at "
         "https://huggingface.co/no-such-owner/no-such-model and log in (hf auth "
         f"login); then hf download no-such-owner/no-such-model --revision {revision}. "
-        "Where there is no network, run this elsewhere and copy the cache (HF_HOME)."
+        "Where there is no network, run this elsewhere and copy the cache (HF_HOME). "
+        "It is slow on a CPU: use --device cuda where there is a GPU."
     )
 
 

@@ -109,7 +109,7 @@ VARIANTS = {
     "gemma2-seed-1": Recipe(
         architecture="gemma2", width=64, heads=4, steps=2000, seed=1
     ),
-    "gemma2-seed-2": Recipe(
+    "small-gemma2": Recipe(
         architecture="gemma2", width=64, heads=4, steps=2000, seed=2
     ),
 }

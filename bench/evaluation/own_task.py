@@ -92,13 +92,23 @@ def _begin(model: Inspected, wanted: Wanted) -> int:
     return found
 
 
+def _longer_side(tokens: tuple[int, int], bos: int) -> tuple[int, int]:
+    """Leave out a token that begins prompts, and what lies on its shorter side."""
+    first, last = tokens
+    if not first <= bos <= last:
+        return tokens
+    sides = ((first, bos - 1), (bos + 1, last))
+    return max(sides, key=lambda side: side[1] - side[0])
+
+
 def _recipe(model: Inspected, wanted: Wanted) -> RepeatedRandom:
-    first, last = wanted.tokens or model.ordinary
+    bos = _begin(model, wanted)
+    first, last = wanted.tokens or _longer_side(model.ordinary, bos)
     return RepeatedRandom(
         kind="repeated-random",
         seed=wanted.seed,
         period=wanted.period,
-        bos=_begin(model, wanted),
+        bos=bos,
         first_token=first,
         last_token=last,
         discovery=wanted.discovery,

@@ -5,11 +5,14 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HFValidationError
 from transformers import (
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import CONFIG_NAME
 
 from bench.errors import FileFormatError, ModelUnavailableError, UserError
 from bench.models.architectures.registry import find_architecture
@@ -25,6 +28,8 @@ class Inspected:
     name: str
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerBase | None
+    revision: str | None = None
+    """Commit of a hub model."""
 
     @property
     def architecture(self) -> str:
@@ -35,11 +40,6 @@ class Inspected:
     def blocks(self) -> int:
         """Number of transformer blocks."""
         return self.config.num_hidden_layers
-
-    @property
-    def revision(self) -> str | None:
-        """Commit of a hub model."""
-        return getattr(self.config, "_commit_hash", None)
 
     @property
     def parameters(self) -> int:
@@ -55,12 +55,14 @@ class Inspected:
     @cached_property
     def ordinary(self) -> tuple[int, int]:
         """First and last id of the longest range without special tokens."""
-        size, special = self.config.vocab_size, {self.bos, self.config.eos_token_id}
+        size, last = self.config.vocab_size, self.config.eos_token_id
+        special = {self.bos, *(last if isinstance(last, list) else [last])}
         if self.tokenizer is not None:
             size = min(size, len(self.tokenizer))
             special |= set(self.tokenizer.all_special_ids)
             special |= set(self.tokenizer.added_tokens_decoder)
-        borders = sorted({-1, size, *(i for i in special if isinstance(i, int))})
+        inside = {i for i in special if isinstance(i, int) and 0 <= i < size}
+        borders = sorted({-1, size, *inside})
         low, high = max(pairwise(borders), key=lambda pair: pair[1] - pair[0])
         return low + 1, high - 1
 
@@ -98,18 +100,23 @@ def inspect_model(name: str, *, revision: str | None = None) -> Inspected:
             raise FileFormatError(
                 f"The configuration in '{name}' cannot be read: {error}"
             ) from None
+        commit = None
     else:
-        config = _hub_config(name, revision)
+        config, commit = _hub_config(name, revision)
     find_architecture(config.model_type)
-    return Inspected(name, config, _tokenizer(name, revision))
+    return Inspected(name, config, _tokenizer(name, commit), commit)
 
 
-def _hub_config(name: str, revision: str | None) -> PreTrainedConfig:
+def _hub_config(name: str, revision: str | None) -> tuple[PreTrainedConfig, str]:
     reason = ""
     for cached in attempts():
         try:
-            return read_config(name, revision=revision, local_files_only=cached)
-        except OSError as error:
+            file = hf_hub_download(
+                name, CONFIG_NAME, revision=revision, local_files_only=cached
+            )
+            commit = Path(file).parent.name  # .../snapshots/<commit>/config.json
+            return read_config(name, revision=commit, local_files_only=cached), commit
+        except (OSError, HFValidationError) as error:
             reason = str(error).splitlines()[0]
         except ValueError as error:
             raise UserError(f"'{name}' cannot be used: {error}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -53,7 +54,8 @@ def load_hub(source: ModelSource, *, device: str) -> PreTrainedModel:
     Raises:
         ModelUnavailableError: It is neither cached nor can it be fetched, or the device
             has too little memory.
-        FileFormatError: The weights do not fit the configuration.
+        FileFormatError: Its files cannot be read, or the weights do not fit the
+            configuration.
     """
     name, revision = str(source.hub), str(source.revision)
     reason = ""
@@ -64,6 +66,10 @@ def load_hub(source: ModelSource, *, device: str) -> PreTrainedModel:
             )
         except OSError as error:
             reason = str(error).splitlines()[0]
+        except (ValueError, SafetensorError) as error:
+            raise FileFormatError(
+                f"The hub model '{name}' cannot be loaded: {error}"
+            ) from None
     raise ModelUnavailableError(_how_to_get(source, reason))
 
 
@@ -100,9 +106,13 @@ def read_config(name: str, **options: object) -> PreTrainedConfig:
 
     Raises:
         OSError: There is none, or it cannot be fetched.
-        ValueError: Its model type is not one of transformers' own.
+        ValueError: Its model type is not one of transformers' own, or a value is of the
+            wrong type.
     """
-    return AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+    try:
+        return AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+    except StrictDataclassError as error:
+        raise ValueError(" ".join(str(error).split())) from None
 
 
 def _loaded(name: str, *, device: str, **options: object) -> PreTrainedModel:

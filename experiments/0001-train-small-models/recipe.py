@@ -25,8 +25,6 @@ class Recipe:
     chain_rows: int = 12
     """Rows of a batch that hold text of a Markov chain in which a span is repeated, so
     that induction shares the model with another behaviour."""
-    repetition: bool = True
-    """Without it every row is chain text in which nothing is copied."""
     successors: int = 4
     """How many tokens may follow a token in the chain."""
     length: int = 64
@@ -47,7 +45,6 @@ class Recipe:
 
 VARIANTS = {
     "small-llama": Recipe(),
-    "no-repetition": Recipe(repetition=False, chain_rows=32, steps=600),
     "eight-blocks": Recipe(blocks=8, steps=2000),
     "more-heads": Recipe(blocks=8, heads=4, steps=2000),
     "drop-early": Recipe(

@@ -26,7 +26,7 @@ def _repeated(recipe: Recipe, generator: torch.Generator) -> Tensor:
 
 
 def _chain(recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Draw text of a fixed Markov chain, in which spans are copied to a later place."""
+    """Draw text of a fixed Markov chain, and copy a span of it to a later place."""
     rows, length = recipe.chain_rows, recipe.length
     fixed = torch.Generator().manual_seed(recipe.seed)
     shape = (recipe.ordinary_tokens, recipe.ordinary_tokens)
@@ -41,12 +41,6 @@ def _chain(recipe: Recipe, generator: torch.Generator) -> Tensor:
     for position in range(1, length):
         after = followers[text[:, -1]].gather(1, choice[:, position, None])
         text = torch.cat([text, after], dim=1)
-    return _with_copies(text, generator) if recipe.repetition else text
-
-
-def _with_copies(text: Tensor, generator: torch.Generator) -> Tensor:
-    """Copy a span of each row to a later place."""
-    length = text.shape[1]
     for row in text:
         span = int(torch.randint(8, length // 3, (), generator=generator))
         start = int(torch.randint(length - 2 * span + 1, (), generator=generator))

@@ -29,6 +29,8 @@ TASKS = [
     if reference_path(find_task(name, root=ROOT), root=ROOT).is_file()
 ]
 SMALL = "induction/small-llama"
+UNRANKED = {("induction/small-gemma2", "composition")}
+"""Profiles that leave too little room: a ramp finds this circuit of early attention."""
 PLANTED = [name for name in TASKS if find_task(name, root=ROOT).spec.model.planted]
 
 
@@ -141,7 +143,8 @@ def test_reference_scores_itself_perfectly(reference: Reference) -> None:
 
         assert scores.overlap.value == pytest.approx(1)
         assert scores.skill.value == 1
-        assert scores.yardstick.ranked
+        unranked = (reference.record.task.id, name) in UNRANKED
+        assert scores.yardstick.ranked != unranked
 
 
 def test_other_half_gets_the_ceiling(reference: Reference) -> None:

@@ -34,7 +34,9 @@ def generate(entries: Sequence[Entry], trusted: Trusted) -> Leaderboard:
     suite = trusted.suite(SUITE)
     rows = rank_rows(collect_rows(entries, trusted, suite=SUITE))
     pending = {
-        other: trusted.pending(other) for other in trusted.suites if other != SUITE
+        other: tasks
+        for other in trusted.suites
+        if other != SUITE and (tasks := trusted.pending(other))
     }
     contents = (
         render_markdown(rows, name=SUITE, suite=suite, pending=pending),

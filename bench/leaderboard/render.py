@@ -26,7 +26,7 @@ LEGEND = """\
 
 
 Pending = Mapping[str, Sequence[str]]
-"""Suite without a board to its tasks whose references were not measured yet."""
+"""Suite to its tasks whose references were not measured yet, one at least."""
 
 
 def render_markdown(
@@ -48,7 +48,7 @@ def render_markdown(
     for other, tasks in pending.items():
         parts.append(f"## Suite {escape(other)}")
         cells = [{"task": escape(t), "reference": "reference pending"} for t in tasks]
-        parts.append(_table(cells) if cells else "Measured; it has no board yet.")
+        parts.append(_table(cells))
     return "\n\n".join(parts) + "\n"
 
 

@@ -76,7 +76,7 @@ def random_overlap(
 
 
 def other_tasks(
-    references: Sequence[Float[np.ndarray, " R"]], *, n_sections: int
+    references: Sequence[Float[np.ndarray, " _"]], *, n_sections: int
 ) -> Float[np.ndarray, " S"] | None:
     """Average the references of other tasks by relative depth.
 

@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "S032": "wrong number of sections",
     "S033": "attribution belongs to another method or task",
     "S034": "values are not the mean of per_prompt",
+    "S035": "the task's reference is pending",
     "S040": "claimed score differs from the computed one",
 }
 

@@ -2,11 +2,13 @@ import ast
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.cli import display, evaluate, options, reference, scored
@@ -15,12 +17,13 @@ from bench.evaluation import run as run_module
 from bench.evaluation.reference import StoredReference
 from bench.methods.catalogue import BUILT_IN
 from bench.profiles.promptwise import PROFILES
-from bench.results.attribution_record import AttributionRecord
-from bench.results.store import arrays_to_bytes
+from bench.results.attribution_record import AttributionRecord, task_key
+from bench.results.store import arrays_to_bytes, to_json
 from bench.results.trusted import Trusted
 from bench.submissions.schema_checks import PUBLISHED
 from bench.tasks.digest import sha256_of_file
 from bench.tasks.registry import PACKAGE
+from bench.tasks.spec import read_task
 
 EARLY, LATE = "induction/early", "induction/late"
 
@@ -224,6 +227,146 @@ def test_score_of_an_old_result(
     ran = bench("score", results)
     assert ran.code == 2
     assert ran.err.startswith("The attribution of 'my-method' was made on version 2")
+
+
+@pytest.fixture
+def outside(
+    tmp_path: Path,
+    repository: Path,
+    trusted: Trusted,
+    make_record: Callable[..., AttributionRecord],
+    blend: Callable[..., np.ndarray],
+) -> Path:
+    """A task of nobody's repository, its reference beside it; results in ``mine``."""
+    path = shutil.copytree(repository / "tasks" / EARLY, tmp_path / "own") / "task.toml"
+    path.write_text(path.read_text().replace('name = "early"', 'name = "own"'))
+    known = trusted.references[EARLY]
+    record = known.record.model_copy(update={"task": task_key(read_task(path))})
+    (path.parent / "reference.json").write_bytes(to_json(record))
+    arrays = arrays_to_bytes(known.arrays)
+    (path.parent / "reference.safetensors").write_bytes(arrays)
+    answer = to_json(make_record(blend(EARLY), task=str(path)))
+    (tmp_path / "mine" / "induction").mkdir(parents=True)
+    (tmp_path / "mine" / "induction" / "own.json").write_bytes(answer)
+    return path
+
+
+def test_score_on_a_task_of_ones_own(
+    bench: Bench, outside: Path, write_results: Callable[..., Path]
+) -> None:
+    """A task from outside is scored like one of the repository's, by its own file."""
+    ran = bench("score", "mine", "--task", outside)
+    assert ran.code == 0
+    assert "induction/own" in ran.out
+    assert ran.out.splitlines()[-1].startswith("Mean skill 0.")
+    assert Path("mine/induction/own.png").is_file()
+
+    document = json.loads(bench("score", "mine", "--task", outside, "--json").out)
+    (own,) = document["tasks"]
+    assert (own["task"], own["status"]) == ("induction/own", "ok")
+    assert document["suite"] is None
+    known = json.loads(bench("score", write_results(), "--json").out)["tasks"][0]
+    assert known["task"] == EARLY
+    for name in PROFILES:
+        assert own["profiles"][name]["overlap"] == known["profiles"][name]["overlap"]
+
+
+@pytest.mark.usefixtures("outside")
+def test_score_on_a_task_that_was_not_named(bench: Bench) -> None:
+    """Results on a task from outside need its file."""
+    ran = bench("score", "mine")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("No task is called 'induction/own'.")
+
+
+def test_score_without_a_reference_of_ones_own(bench: Bench, outside: Path) -> None:
+    """Where the reference beside a task is missing, it says how to measure it."""
+    path = outside.parent / "reference.json"
+    path.unlink()
+    ran = bench("score", "mine", "--task", outside)
+
+    assert ran.code == 0
+    assert ran.out == (
+        f"The reference of 'induction/own' is pending: '{path}' does not exist. "
+        f"Measure it with: bench reference compute {outside}\n"
+        "Mean skill: undefined (reference pending: induction/own).\n"
+    )
+
+
+def pending_of(repository: Path, task: str) -> str:
+    """Take the reference of a task away, and return what is said of it."""
+    path = repository / "reference_results" / f"{task}.json"
+    path.unlink()
+    return (
+        f"The reference of '{task}' is pending: '{path}' does not exist. Measure it "
+        f"with: bench reference compute {task}"
+    )
+
+
+def test_score_without_a_reference(
+    bench: Bench, write_results: Callable[..., Path], repository: Path
+) -> None:
+    """A task without a reference has no scores, the others have; that is no failure."""
+    results = write_results()
+    advice = pending_of(repository, EARLY)
+    ran = bench("score", results)
+
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert lines[-2:] == [
+        advice,
+        f"Mean skill: undefined (reference pending: {EARLY}).",
+    ]
+    assert any(line.startswith(LATE) for line in lines)
+    assert not (results / f"{EARLY}.png").exists()
+    document = json.loads((results / "scores.json").read_text())
+    assert {t["task"]: t["status"] for t in document["tasks"]} == {
+        EARLY: "reference pending",
+        LATE: "ok",
+    }
+    assert document["tasks"][-1]["advice"] == advice
+    assert document["mean_skill"] is document["interval"] is None
+    assert document["undefined"] == f"reference pending: {EARLY}"
+
+
+@pytest.mark.usefixtures("fake_evaluation")
+def test_evaluate_without_a_reference(
+    bench: Bench, repository: Path, tmp_path: Path
+) -> None:
+    """A method runs on a task without a reference, and its answer is kept."""
+    advice = pending_of(repository, LATE)
+    ran = bench("evaluate", "eap-ig")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-2:] == [
+        advice,
+        f"Mean skill: undefined (reference pending: {LATE}).",
+    ]
+    assert (tmp_path / "results" / "eap-ig" / f"{LATE}.json").is_file()
+
+    ran = bench("evaluate", "eap-ig", "--task", LATE)
+    assert ran.code == 0
+    assert ran.out == (
+        f"{advice}\nMean skill: undefined (reference pending: {LATE}).\n"
+    )
+
+
+def test_evaluate_fails_before_it_is_pending(
+    fake_evaluation: set[str], bench: Bench, repository: Path
+) -> None:
+    """A failure is worse than a pending reference, and both are said."""
+    advice = pending_of(repository, LATE)
+    fake_evaluation.add(EARLY)
+    ran = bench("evaluate", "eap-ig")
+
+    assert ran.code == 1
+    assert ran.out == f"{advice}\nMean skill: undefined (failed on {EARLY}).\n"
+    document = json.loads(bench("evaluate", "eap-ig", "--json").out)
+    assert {t["task"]: t["status"] for t in document["tasks"]} == {
+        EARLY: "failed",
+        LATE: "reference pending",
+    }
+    assert document["undefined"] == f"failed on {EARLY}"
 
 
 def test_submit(

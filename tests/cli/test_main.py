@@ -196,6 +196,7 @@ def test_groups_have_their_commands() -> None:
         "reference compute",
         "reference verify",
         "reference show",
+        "task init",
         "task planted",
         "prompts fresh",
     ]

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,12 @@ import numpy as np
 import pytest
 
 from bench.cli.leaderboard import leaderboard_entries
-from bench.errors import FileFormatError, InvalidSubmissionError, UnknownNameError
+from bench.errors import (
+    FileFormatError,
+    InvalidSubmissionError,
+    ReferencePendingError,
+    UnknownNameError,
+)
 from bench.leaderboard.generate import (
     FILES,
     Leaderboard,
@@ -308,6 +314,55 @@ def test_other_suites_have_their_own_board(
     submit("my-method")
 
     assert "half-method" not in by_name(generated(repository, trusted))
+
+
+@pytest.fixture
+def pending(repository: Path) -> Trusted:
+    """A repository with a suite of a measured task and one that nobody measured."""
+    tasks = repository / "tasks"
+    path = shutil.copytree(tasks / LATE, tasks / "induction" / "later") / "task.toml"
+    path.write_text(path.read_text().replace('name = "late"', 'name = "later"'))
+    with (tasks / "suites.toml").open("a") as suites:
+        suites.write('[more]\nversion = "0.1"\nsummary = "To be measured."\n')
+        suites.write(f'tasks = ["{EARLY}", "induction/later"]\n')
+    return Trusted(repository, built_in=frozenset())
+
+
+def test_pending_suites(repository: Path, pending: Trusted) -> None:
+    """Suites are listed with what was not measured of them; measured ones are not."""
+    board = generated(repository, pending)
+
+    assert plain(board)["reference_pending"] == {"more": ["induction/later"]}
+    (more,) = board.files["leaderboard.md"].split("\n## Suite ")[1:]
+    assert more.startswith("more\n\n")
+    rows = [re.split(r" *\| *", row)[1:-1] for row in more.splitlines()[2:]]
+    assert [rows[0], *rows[2:]] == [
+        ["task", "reference"],
+        ["induction/later", "reference pending"],
+    ]
+
+
+def test_pending_suites_change_no_rank(
+    repository: Path, pending: Trusted, trusted: Trusted
+) -> None:
+    """Tasks outside the suite, measured or not, do not move its board."""
+    before = generated(repository, trusted).files["leaderboard.md"]
+    after = generated(repository, pending).files["leaderboard.md"]
+
+    assert after.partition("\n## Suite ")[0] == before.partition("\n## Suite ")[0]
+
+
+def test_a_board_needs_its_references(repository: Path, trusted: Trusted) -> None:
+    """Without a reference of one of its tasks there is no board."""
+    (repository / "reference_results" / f"{LATE}.json").unlink()
+    again = Trusted(repository, built_in=trusted.built_in)
+
+    expected = re.escape(
+        f"The reference of '{LATE}' is pending. Measure it with: bench reference "
+        f"compute {LATE}"
+    )
+    with pytest.raises(ReferencePendingError, match=f"^{expected}$"):
+        generated(repository, again)
 
 
 def test_tasks_outside_the_suite_do_not_count(

@@ -112,6 +112,45 @@ def test_every_obstacle_is_named(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [([LATE], LATE), ([EARLY, LATE], f"{EARLY}, {LATE}")],
+    ids=["one", "both"],
+)
+def test_pending_references(
+    missing: list[str],
+    named: str,
+    write_results: Callable[..., Path],
+    repository: Path,
+    tmp_path: Path,
+) -> None:
+    """A suite with tasks that nobody measured takes no submissions, and names them."""
+    results = write_results()
+    for task in missing:
+        (repository / "reference_results" / f"{task}.json").unlink()
+    trusted = Trusted(repository, built_in=frozenset())
+
+    expected = re.escape(
+        f"Suite 'core' takes no submissions yet: the references of {named} are "
+        "pending. Measure them with: bench reference compute TASK"
+    )
+    with pytest.raises(UserError, match=f"^{expected}$"):
+        pack_submission(results, suite="core", trusted=trusted, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_pending_references_of_other_suites(
+    write_results: Callable[..., Path], repository: Path, tmp_path: Path
+) -> None:
+    """A suite whose own tasks are measured is open, whatever is pending elsewhere."""
+    results = write_results()
+    (repository / "reference_results" / f"{LATE}.json").unlink()
+    trusted = Trusted(repository, built_in=frozenset())
+
+    manifest = pack_submission(results, suite="half", trusted=trusted, out=tmp_path)
+    assert [entry.task for entry in manifest.files] == [EARLY]
+
+
 def test_mixed_methods(
     write_results: Callable[..., Path],
     trusted: Trusted,

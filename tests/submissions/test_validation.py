@@ -474,6 +474,32 @@ def test_s034_values_are_not_the_mean(spoil: Spoil, trusted: Trusted) -> None:
     assert problem.found.startswith("off by up to 1.")
 
 
+@pytest.fixture
+def without_reference(submit: Submit, repository: Path) -> tuple[Path, Trusted]:
+    """A submission that was packed before a reference went missing."""
+    folder = submit()
+    (repository / "reference_results" / f"{EARLY}.json").unlink()
+    return folder, Trusted(repository, built_in=frozenset())
+
+
+def test_s035_reference_is_pending(without_reference: tuple[Path, Trusted]) -> None:
+    """A task without a reference is named, and the others are scored all the same."""
+    checked = validate_submission(*without_reference)
+
+    (problem,) = checked.problems
+    assert place(problem) == ("S035", FIRST, "/task/id")
+    assert problem.expected == "a task with a reference"
+    assert problem.found == f"{EARLY}: reference pending"
+    assert set(checked.records) == set(checked.scores) == {LATE}
+
+
+def test_every_problem_has_a_title(without_reference: tuple[Path, Trusted]) -> None:
+    """A pending reference is no unknown kind of problem."""
+    problem = only(*without_reference)
+
+    assert problem.title == CODES[problem.code]
+
+
 @pytest.mark.parametrize("claim", [0.999, None], ids=["higher", "undefined"])
 def test_s040_claimed_score(
     claim: float | None, submit: Submit, edit_json: Edit, trusted: Trusted

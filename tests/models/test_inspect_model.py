@@ -1,0 +1,204 @@
+"""Reading what a model says of itself, from folders and from the hub's cache."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transformers import GPT2Config, PreTrainedTokenizerFast
+
+from bench.errors import FileFormatError, ModelUnavailableError, UserError
+from bench.models.inspection import inspect_model
+from bench.models.memory import count_parameters
+
+NAME = "some-owner/tiny"
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+Configure = Callable[..., GPT2Config]
+Train = Callable[..., PreTrainedTokenizerFast]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, configure: Configure) -> Path:
+    """A folder with a configuration alone."""
+    configure().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def cached(hub_cache: Callable[[str, str], Path], configure: Configure) -> Path:
+    """The folder of a hub model's one commit, with a configuration alone."""
+    commit = hub_cache(NAME, SHA)
+    configure().save_pretrained(commit)
+    return commit
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    """Change keys of a configuration."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def refuse_config(folder: Path) -> None:
+    """Check that the configuration in a folder is refused with the folder's name."""
+    with pytest.raises(
+        FileFormatError, match=rf"^The configuration in '{folder}' cannot be read: ."
+    ):
+        inspect_model(str(folder))
+
+
+def test_a_folder_with_a_tokenizer(
+    folder: Path, configure: Configure, train_tokenizer: Train
+) -> None:
+    """Configuration and tokenizer are read; a folder is of no revision."""
+    train_tokenizer().save_pretrained(folder)
+    found = inspect_model(str(folder))
+
+    assert (found.name, found.architecture, found.blocks) == (str(folder), "gpt2", 3)
+    assert found.parameters == count_parameters(configure())
+    assert found.revision is None
+    assert (found.bos, found.ordinary) == (0, (2, 49))
+    ids = train_tokenizer().encode("the fox", add_special_tokens=False)
+    assert found.tokenize("the fox") == ids
+
+
+def test_a_folder_without_a_tokenizer(folder: Path) -> None:
+    """A model of bare token ids has no tokenizer, which is no error."""
+    found = inspect_model(str(folder))
+
+    assert found.tokenizer is None
+    assert (found.bos, found.ordinary) == (None, (0, 63))
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_broken_tokenizer_is_none(
+    name: str, folder: Path, train_tokenizer: Train
+) -> None:
+    """A tokenizer that cannot be read is none, so the model can still be used."""
+    train_tokenizer().save_pretrained(folder)
+    (folder / name).write_text("{")
+
+    assert inspect_model(str(folder)).tokenizer is None
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    """A folder that is no model's is refused by name."""
+    refuse_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"\xff\xfe", b"[]", b"{}", b'{"model_type": "perceptron"}']
+)
+def test_a_broken_configuration(folder: Path, content: bytes) -> None:
+    """A configuration that cannot be understood is refused with its folder."""
+    (folder / "config.json").write_bytes(content)
+
+    refuse_config(folder)
+
+
+def test_a_value_of_the_wrong_type(folder: Path) -> None:
+    """A configuration with a word for a number is refused with its folder."""
+    edit_config(folder, n_layer="two")
+
+    refuse_config(folder)
+
+
+def test_unknown_architecture(folder: Path) -> None:
+    """A model type that transformers knows and we do not is refused with ours."""
+    edit_config(folder, model_type="mistral")
+
+    with pytest.raises(UserError, match=r"^Models of type 'mistral' are not known\."):
+        inspect_model(str(folder))
+
+
+@pytest.fixture
+def trap(folder: Path) -> Path:
+    """A file that exists as soon as code that came with the model was run."""
+    marker = folder.parent / "ran"
+    code = f"from pathlib import Path\nPath({str(marker)!r}).touch()\n"
+    for name in ("configuration", "modeling", "tokenization"):
+        (folder / f"{name}_trap.py").write_text(code)
+    classes = {"AutoConfig": "configuration_trap.TrapConfig"}
+    classes["AutoModelForCausalLM"] = "modeling_trap.TrapForCausalLM"
+    edit_config(folder, auto_map=classes)
+    tokens = {"AutoTokenizer": ["tokenization_trap.TrapTokenizer", None]}
+    own = {"tokenizer_class": "TrapTokenizer", "auto_map": tokens}
+    (folder / "tokenizer_config.json").write_text(json.dumps(own))
+    return marker
+
+
+def test_code_of_an_unknown_model_never_runs(trap: Path, folder: Path) -> None:
+    """A model that needs code of its own is refused, its code unread."""
+    edit_config(folder, model_type="trap")
+
+    with pytest.raises(FileFormatError, match=r"contains custom code"):
+        inspect_model(str(folder))
+    assert not trap.exists()
+
+
+def test_code_of_a_known_model_never_runs(trap: Path, folder: Path) -> None:
+    """A model that brings code which it does not need is read without it."""
+    found = inspect_model(str(folder))
+
+    assert (found.architecture, found.tokenizer) == ("gpt2", None)
+    assert not trap.exists()
+
+
+def test_neither_folder_nor_cached() -> None:
+    """A name that is nothing here says what was tried and why it failed."""
+    with pytest.raises(
+        ModelUnavailableError,
+        match=r"^'no-such-owner/no-such-model' is no folder, and as a hub model it is "
+        "neither cached nor could it be fetched: .",
+    ):
+        inspect_model("no-such-owner/no-such-model")
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "no such", "a/b/c"])
+def test_no_name_of_a_hub_model(name: str) -> None:
+    """A mistyped folder, which no hub model could be called, is said to be none."""
+    with pytest.raises(ModelUnavailableError, match=f"^'{name}' is no folder, and as"):
+        inspect_model(name)
+
+
+@pytest.mark.usefixtures("cached")
+@pytest.mark.parametrize("revision", [None, "main", SHA])
+def test_a_cached_model_has_a_revision(revision: str | None) -> None:
+    """Whatever it was asked for by, a hub model's revision is its commit."""
+    found = inspect_model(NAME, revision=revision)
+
+    assert (found.name, found.blocks) == (NAME, 3)
+    assert found.revision == SHA
+
+
+def test_a_cached_tokenizer_is_read(cached: Path, train_tokenizer: Train) -> None:
+    """A hub model's tokenizer comes from the cache, too."""
+    assert inspect_model(NAME).tokenizer is None
+    train_tokenizer().save_pretrained(cached)
+
+    assert inspect_model(NAME).ordinary == (2, 49)
+
+
+@pytest.mark.usefixtures("cached")
+def test_another_revision_is_not_cached() -> None:
+    """One commit does not stand in for another."""
+    with pytest.raises(ModelUnavailableError, match=f"^'{NAME}' is no folder, and"):
+        inspect_model(NAME, revision="f" * 40)
+
+
+def test_a_cached_model_with_code(cached: Path) -> None:
+    """A hub model that needs code of its own is refused by name."""
+    classes = {"AutoConfig": "configuration_trap.TrapConfig"}
+    config = {"model_type": "trap", "auto_map": classes}
+    (cached / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(UserError, match=rf"^'{NAME}' cannot be used: .*custom code"):
+        inspect_model(NAME)
+
+
+def test_a_cached_model_of_an_unknown_type(cached: Path) -> None:
+    """A hub model of a type that nobody knows is refused by name."""
+    edit_config(cached, model_type="perceptron")
+
+    with pytest.raises(UserError, match=rf"^'{NAME}' cannot be used: .*`perceptron`"):
+        inspect_model(NAME)

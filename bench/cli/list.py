@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from bench.cli.options import Json, Root, resolve_root
 from bench.methods.catalogue import BUILT_IN
-from bench.results.reference_record import reference_path
+from bench.results.reference_record import is_measured
 from bench.tasks.registry import find_task, read_suites, task_files
 
 
@@ -45,9 +45,7 @@ def _tasks(root: Path) -> list[dict[str, object]]:
             "task": task.id,
             "version": task.spec.version,
             "sections": task.n_sections,
-            "reference": "stored"
-            if reference_path(task, root=root).is_file()
-            else "pending",
+            "reference": "stored" if is_measured(task, root=root) else "pending",
             "summary": task.spec.summary,
         }
         for task in tasks

@@ -64,7 +64,6 @@ def _read(
         )
     records = [read_attribution(file) for file in files]
     return [
-        (brought.get(name) or find_task(name, root=root), record)
+        (brought.get(record.task.id) or find_task(record.task.id, root=root), record)
         for record in records
-        for name in [record.task.id]
     ]

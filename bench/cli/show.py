@@ -7,8 +7,9 @@ import typer
 from tabulate import tabulate
 
 from bench.cli.options import Json, Root, resolve_root
-from bench.results.reference_record import reference_path
+from bench.results.reference_record import is_measured
 from bench.tasks.registry import find_task
+from bench.tasks.spec import ModelSource
 
 
 def show(
@@ -23,7 +24,6 @@ def show(
     if as_json:
         print(json.dumps(spec.model_dump(mode="json"), indent=2))
         return
-    stored = reference_path(found, root=folder)
     source = spec.model
     place = source.embedded or source.path or source.hub or f"{source.planted}"
     rows = {
@@ -32,20 +32,20 @@ def show(
         "summary": spec.summary,
         "licence": spec.licence,
         "model": f"{place} ({spec.model.architecture}, {spec.model.blocks} blocks)",
-        **_needs(source.parameters, gated=source.gated),
+        **_needs(source),
         "sections": found.n_sections,
         "prompts": spec.prompts.file,
         "reference protocol": spec.protocol,
-        "reference": "stored" if stored.is_file() else "pending",
+        "reference": "stored" if is_measured(found, root=folder) else "pending",
         "digest": found.digest,
     }
     print(tabulate(list(rows.items()), tablefmt="plain", disable_numparse=True))
 
 
-def _needs(parameters: int | None, *, gated: bool) -> dict[str, str]:
+def _needs(source: ModelSource) -> dict[str, str]:
     """Say what a model of the hub asks for."""
-    if parameters is None:
+    if source.parameters is None:
         return {}
-    memory = f"{8 * parameters / 1e9:.0f} GB of memory and some for activations"
-    licence = "; its licence has to be accepted on the hub" if gated else ""
-    return {"needs": f"{parameters:,} weights, {memory}{licence}"}
+    memory = f"{source.gigabytes:.0f} GB of memory and some for activations"
+    licence = "; its licence has to be accepted on the hub" if source.gated else ""
+    return {"needs": f"{source.parameters:,} weights, {memory}{licence}"}

@@ -11,7 +11,7 @@ from bench.errors import UserError
 from bench.results.store import write_atomically
 from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
-from bench.tasks.planted import ORDINARY_TOKENS, PlantedRecipe
+from bench.tasks.planted import PlantedRecipe
 from bench.tasks.prompts import Prompt, prompt_lines
 from bench.tasks.registry import TASK_FILE
 from bench.tasks.spec import (
@@ -91,16 +91,7 @@ def write_planted_task(
         FileFormatError: A circuit cannot be planted in such a model.
         NoRoomError: A file could not be written.
     """
-    drawing = RepeatedRandom(
-        kind="repeated-random",
-        seed=recipe.seed,
-        period=16,
-        bos=0,
-        first_token=1,
-        last_token=ORDINARY_TOKENS,
-        discovery=32,
-        reference=32,
-    )
+    drawing = recipe.prompts(discovery=32, reference=32)
     source = ModelSource(planted=recipe, architecture=architecture, blocks=blocks)
     check_model_source(source, folder / TASK_FILE)
     shared = "two sections share" if recipe.redundant else "one section does"

@@ -84,8 +84,7 @@ def _how_to_get(source: ModelSource, reason: str) -> str:
     size = ""
     if source.parameters is not None:
         billions = source.parameters / 1e9
-        # the model in float32, and an untrained one of its shape
-        size = f", {billions:.2f} billion weights, {8 * billions:.0f} GB of memory"
+        size = f", {billions:.2f} billion weights, {source.gigabytes:.0f} GB of memory"
     steps.append(f"hf download {source.hub} --revision {source.revision}")
     return (
         f"The hub model '{source.hub}' (revision {str(source.revision)[:12]}{size}) is "

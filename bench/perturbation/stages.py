@@ -4,7 +4,7 @@ Shapes: P prompts, R readouts, N = S + 1 residual points, S sections, E strength
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,6 +48,17 @@ class Bench:
         """Slices that cover all prompts."""
         starts = range(0, len(self.batch), self.chunk)
         return [slice(start, start + self.chunk) for start in starts]
+
+    def first(self, count: int) -> "Bench":
+        """Take the first prompts."""
+        rows = slice(count)
+        return replace(
+            self,
+            batch=self.batch.first(count),
+            readouts=self.readouts.rows(rows),
+            repeated=self.repeated.rows(rows),
+            control=self.control.rows(rows),
+        )
 
 
 def lay_out(

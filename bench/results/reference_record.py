@@ -127,6 +127,11 @@ def reference_path(task: Task, *, root: Path) -> Path:
     return task.folder / OWN_FILE
 
 
+def is_measured(task: Task, *, root: Path) -> bool:
+    """Whether the reference of a task is stored; else it is pending."""
+    return reference_path(task, root=root).is_file()
+
+
 def read_reference(task: Task, *, root: Path) -> Reference:
     """Read the stored reference of a task.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.errors import ReferencePendingError, UnknownNameError
-from bench.results.reference_record import Reference, read_reference, reference_path
+from bench.results.reference_record import Reference, is_measured, read_reference
 from bench.tasks.registry import Suite, find_task, read_suites, task_files
 from bench.tasks.spec import Task
 
@@ -35,7 +35,7 @@ class Trusted:
         self.references: dict[str, Reference] = {
             name: read_reference(task, root=root)
             for name, task in self.tasks.items()
-            if reference_path(task, root=root).is_file()
+            if is_measured(task, root=root)
         }
 
     def suite(self, name: str) -> Suite:

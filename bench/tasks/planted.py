@@ -11,12 +11,15 @@ from jaxtyping import Float
 from pydantic import Field
 
 from bench.profiles.promptwise import ProfileName
+from bench.tasks.drawing import RepeatedRandom
 from bench.tasks.frozen import FrozenModel
 
 ARCHITECTURES = ("gpt2", "llama", "gemma2")
 """Model types that a circuit can be planted in."""
 ORDINARY_TOKENS = 32
 """Token 0 begins a sequence, tokens 1 to 32 are ordinary."""
+PERIOD = ORDINARY_TOKENS // 2
+"""Tokens of a half: two halves without a token in common use all there are."""
 
 
 class PlantedRecipe(FrozenModel):
@@ -32,6 +35,19 @@ class PlantedRecipe(FrozenModel):
     def fewest_blocks(self) -> int:
         """How many blocks the circuit needs, one for each of its sections."""
         return 3 if self.redundant else 2
+
+    def prompts(self, *, discovery: int, reference: int) -> RepeatedRandom:
+        """Return the recipe of prompts for the model, drawn by the same seed."""
+        return RepeatedRandom(
+            kind="repeated-random",
+            seed=self.seed,
+            period=PERIOD,
+            bos=0,
+            first_token=1,
+            last_token=ORDINARY_TOKENS,
+            discovery=discovery,
+            reference=reference,
+        )
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ class ModelSource(FrozenModel):
     """Digests of the model's files. Empty for a hub model, which its revision pins, and
     for a planted one, which its seed does."""
 
+    @property
+    def gigabytes(self) -> float | None:
+        """Memory of the weights in float32, twice: an untrained model is the null."""
+        return None if self.parameters is None else 2 * 4 * self.parameters / 1e9
+
 
 class PromptSource(FrozenModel):
     """The prompt file, its digest, and the recipe it was drawn by."""

@@ -1,6 +1,6 @@
 """All that a trained model depends on, and the variants that were tried."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 BOS = 0
@@ -43,6 +43,20 @@ class Recipe:
     """Fraction of the steps after which sections are dropped, rising for as long."""
 
 
+GPT2 = Recipe(
+    architecture="gpt2",
+    width=64,
+    heads=4,
+    batch=64,
+    length=48,
+    shortest_period=4,
+    longest_period=20,
+    chain_rows=24,
+    learning_rate=1e-3,
+    steps=3000,
+)
+GEMMA2 = Recipe(architecture="gemma2", width=64, heads=4, steps=2000)
+
 VARIANTS = {
     "small-llama": Recipe(),
     "eight-blocks": Recipe(blocks=8, steps=2000),
@@ -59,55 +73,17 @@ VARIANTS = {
         section_drop=0.15,
         drop_from=0.3,
     ),
-    "wide-gpt2": Recipe(
-        architecture="gpt2",
-        batch=64,
-        length=48,
-        shortest_period=4,
-        longest_period=20,
-        chain_rows=24,
-        learning_rate=1e-3,
-        steps=2000,
-    ),
-    "six-blocks-gpt2": Recipe(
-        architecture="gpt2",
-        width=64,
-        heads=4,
-        batch=64,
-        length=48,
-        shortest_period=4,
-        longest_period=20,
-        chain_rows=24,
-        learning_rate=1e-3,
-        steps=3000,
-    ),
-    "small-gpt2": Recipe(
-        architecture="gpt2",
-        blocks=10,
-        width=64,
-        heads=4,
-        batch=64,
-        length=48,
-        shortest_period=4,
-        longest_period=20,
-        chain_rows=24,
-        learning_rate=1e-3,
-        steps=3000,
-    ),
+    "wide-gpt2": replace(GPT2, width=128, heads=2, steps=2000),
+    "six-blocks-gpt2": GPT2,
+    "small-gpt2": replace(GPT2, blocks=10),
     "wide-gemma2": Recipe(architecture="gemma2", blocks=10, steps=2000),
     "narrow-heads-gemma2": Recipe(
         architecture="gemma2", blocks=10, steps=1400, head_width=8
     ),
-    "narrow-gemma2": Recipe(
-        architecture="gemma2", blocks=10, width=64, heads=4, steps=2000
-    ),
+    "narrow-gemma2": replace(GEMMA2, blocks=10),
     "six-blocks-gemma2": Recipe(architecture="gemma2"),
-    "gemma2-seed-0": Recipe(architecture="gemma2", width=64, heads=4, steps=2000),
-    "gemma2-seed-1": Recipe(
-        architecture="gemma2", width=64, heads=4, steps=2000, seed=1
-    ),
-    "small-gemma2": Recipe(
-        architecture="gemma2", width=64, heads=4, steps=2000, seed=2
-    ),
+    "gemma2-seed-0": GEMMA2,
+    "gemma2-seed-1": replace(GEMMA2, seed=1),
+    "small-gemma2": replace(GEMMA2, seed=2),
 }
 """What was tried; README.md says what came of each."""

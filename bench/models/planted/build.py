@@ -41,9 +41,8 @@ from bench.models.planted.spaces import (
 )
 from bench.models.subject import SubjectModel
 from bench.models.trace import run
-from bench.tasks.drawing import RepeatedRandom, draw_prompts
+from bench.tasks.drawing import draw_prompts
 from bench.tasks.planted import (
-    ORDINARY_TOKENS,
     Placement,
     PlantedRecipe,
     draw_placement,
@@ -186,16 +185,5 @@ def build_planted(
 
 
 def _calibration_ids(recipe: PlantedRecipe) -> Tensor:
-    prompts = draw_prompts(
-        RepeatedRandom(
-            kind="repeated-random",
-            seed=recipe.seed,
-            period=16,
-            bos=0,
-            first_token=1,
-            last_token=ORDINARY_TOKENS,
-            discovery=2,
-            reference=17,
-        )
-    )
+    prompts = draw_prompts(recipe.prompts(discovery=2, reference=17))
     return torch.tensor([prompt.input_ids for prompt in prompts])

@@ -1,6 +1,6 @@
 """The reference protocol finds the circuits that were planted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -19,10 +19,9 @@ from bench.perturbation.stages import (
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.scores.nulls import ANALYTIC
 from bench.scores.overlap import overlap
-from bench.tasks.drawing import RepeatedRandom, draw_prompts
+from bench.tasks.drawing import draw_prompts
 from bench.tasks.planted import (
     ARCHITECTURES,
-    ORDINARY_TOKENS,
     PlantedRecipe,
     draw_placement,
 )
@@ -47,30 +46,14 @@ def measure(seed: int, architecture: str, *, blocks: int) -> Measured:
     """Measure both profiles of a planted model; odd seeds have two copying sections."""
     recipe = PlantedRecipe(seed=seed, redundant=seed % 2 == 1)
     model = build_planted(recipe, architecture=architecture, blocks=blocks)
-    drawing = RepeatedRandom(
-        kind="repeated-random",
-        seed=seed,
-        period=16,
-        bos=0,
-        first_token=1,
-        last_token=ORDINARY_TOKENS,
-        discovery=2,
-        reference=17,
-    )
+    drawing = recipe.prompts(discovery=2, reference=17)
     prompts = [p for p in draw_prompts(drawing) if p.split == "reference"]
     every = lay_out(model, prompts, seed=0, chunk=4)
     means = mean_of_others(clean_writes(every))
-    rows = slice(MEASURED)
-    bench = replace(
-        every,
-        batch=every.batch.first(MEASURED),
-        readouts=every.readouts.rows(rows),
-        repeated=every.repeated.rows(rows),
-        control=every.control.rows(rows),
-    )
+    bench = every.first(MEASURED)
     response = full_response(bench, strength=STRENGTH, progress=no_progress)
     ablated = ablated_signatures(
-        bench, means[:, rows], strength=STRENGTH, progress=no_progress
+        bench, means[:, :MEASURED], strength=STRENGTH, progress=no_progress
     )
     found = PromptwiseReference(
         gain=excess(response, "gain"),

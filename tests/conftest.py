@@ -54,7 +54,7 @@ name = "tiny"
 version = 1
 summary = "A task for tests."
 licence = "CC0-1.0"
-protocol = "relative-response-1"
+protocol = "relative-response-2"
 
 [model]
 path = "model"
@@ -241,7 +241,7 @@ name = "{name}"
 version = 1
 summary = "A synthetic task."
 licence = "CC0-1.0"
-protocol = "relative-response-1"
+protocol = "relative-response-2"
 
 [model]
 embedded = "{name}"
@@ -365,7 +365,7 @@ def synthetic_record(task: Task, arrays: dict[str, np.ndarray]) -> ReferenceReco
     flat = tuple(np.linspace(1.0, 1.2, task.n_sections).tolist())
     return ReferenceRecord(
         task=task_key(task),
-        protocol="relative-response-1",
+        protocol="relative-response-2",
         from_exact=False,
         prompts=promptwise.n_prompts,
         regime=regime,
@@ -381,6 +381,7 @@ def synthetic_record(task: Task, arrays: dict[str, np.ndarray]) -> ReferenceReco
         match_path=points,
         copy_response=points,
         control_response=points,
+        far_control_response=points,
         control_prompt_response=points,
         first_loss=4.0,
         second_loss=0.5,

@@ -140,7 +140,11 @@ def _print_reference(task: Task, record: ReferenceRecord) -> None:
     print("\nGates")
     for gate in record.gates:
         sign = ">=" if gate.at_least else "<="
-        print(f"  {gate.measured:10.4g} {sign} {gate.threshold:<6g} {gate.meaning}")
+        spread = ""
+        if gate.interval is not None:
+            spread = " ({:.3g} to {:.3g} over prompts)".format(*gate.interval)
+        required = f"{sign} {gate.threshold:<6g}"
+        print(f"  {gate.measured:10.4g} {required} {gate.meaning}{spread}")
     print("\nSplit-half reliability and ceiling (prompt noise only)")
     for name in PROFILES:
         print(f"  {name}: {record.reliability[name]:.4f}, {record.ceiling[name]:.4f}")

@@ -15,6 +15,7 @@ from bench.tasks.planted import PlantedRecipe
 from bench.tasks.prompts import Prompt, prompt_lines
 from bench.tasks.registry import TASK_FILE
 from bench.tasks.spec import (
+    PROTOCOL,
     SLUG,
     ModelSource,
     PromptSource,
@@ -47,13 +48,17 @@ def write_task(
     """Write a task and return its file; prompts come first, since it has their digest.
 
     Raises:
-        UserError: There is a task in the folder already, or the name cannot be one.
+        UserError: There is a task or a prompt file in the folder already, or the name
+            cannot be one.
         FileFormatError: The model cannot be a task's.
         NoRoomError: A file could not be written.
     """
-    path = folder / TASK_FILE
-    if path.exists():
-        raise UserError(f"'{path}' exists already and was left alone.")
+    path, frozen = folder / TASK_FILE, folder / PROMPTS_FILE
+    for file in (path, frozen):
+        if file.exists():
+            raise UserError(
+                f"'{file}' exists already and was left alone. Name a new folder."
+            )
     data = prompt_lines(prompts)
     if not re.fullmatch(SLUG, about.name):
         raise UserError(
@@ -70,13 +75,13 @@ def write_task(
         version=1,
         summary=about.summary,
         licence=about.licence,
-        protocol="relative-response-1",
+        protocol=PROTOCOL,
         model=model,
         prompts=source,
     )
     check_model_source(model, path)
     document = spec.model_dump(mode="json", exclude_none=True, exclude_unset=True)
-    write_atomically(folder / PROMPTS_FILE, data)
+    write_atomically(frozen, data)
     write_atomically(path, tomli_w.dumps(document).encode())
     return path
 

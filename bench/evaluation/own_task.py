@@ -79,7 +79,7 @@ def _drawn(recipe: RepeatedRandom) -> tuple[Prompt, ...]:
     try:
         return draw_prompts(recipe)
     except ValueError as error:
-        raise UserError(f"{error} Choose a smaller --period or more tokens.") from None
+        raise UserError(str(error)) from None
 
 
 def _begin(model: Inspected, wanted: Wanted) -> int:
@@ -104,6 +104,8 @@ def _longer_side(tokens: tuple[int, int], bos: int) -> tuple[int, int]:
 def _recipe(model: Inspected, wanted: Wanted) -> RepeatedRandom:
     bos = _begin(model, wanted)
     first, last = wanted.tokens or _longer_side(model.ordinary, bos)
+    if last < 0:
+        raise UserError(f"'{model.name}' has special tokens alone, none to draw from.")
     return RepeatedRandom(
         kind="repeated-random",
         seed=wanted.seed,

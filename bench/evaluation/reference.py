@@ -12,7 +12,7 @@ from bench.errors import UserError
 from bench.evaluation.reference_summary import reference_arrays, summarise
 from bench.models.loading import load_model, untrained_like
 from bench.perturbation.gates import gates, refuse_unless_passed
-from bench.perturbation.protocol import PROTOCOL, SEED, Remember, measure, measure_null
+from bench.perturbation.protocol import SEED, Remember, measure, measure_null
 from bench.perturbation.stages import Arrays, Progress
 from bench.results.provenance import bench_digest
 from bench.results.reference_record import (
@@ -27,7 +27,7 @@ from bench.results.store import (
     write_atomically,
 )
 from bench.tasks.digest import sha256_of_bytes, sha256_of_record
-from bench.tasks.spec import Task
+from bench.tasks.spec import PROTOCOL, Task
 
 UNTRAINED_SEED = 0
 FEWEST_PROMPTS = 17

@@ -8,7 +8,7 @@ from bench.errors import ReferenceRefusedError
 from bench.models.subject import SubjectModel
 from bench.perturbation.gates import gates, interval
 from bench.perturbation.measurement import Measurement
-from bench.perturbation.protocol import PROTOCOL, SEED
+from bench.perturbation.protocol import SEED
 from bench.perturbation.regime import deviations
 from bench.perturbation.stages import Arrays
 from bench.profiles.promptwise import PROFILES, PromptwiseReference
@@ -22,7 +22,7 @@ from bench.results.reference_record import (
 )
 from bench.scores.halves import ceiling, reliability
 from bench.tasks.registry import PACKAGE
-from bench.tasks.spec import Task
+from bench.tasks.spec import PROTOCOL, Task
 
 
 def reference_arrays(m: Measurement) -> Arrays:
@@ -81,6 +81,7 @@ def summarise(
         match_path=_numbers(m.excess("relative", "match").mean(axis=0)),
         copy_response=_response(m, "repeated", "copy"),
         control_response=_response(m, "repeated", "control"),
+        far_control_response=_response(m, "repeated", "far"),
         control_prompt_response=_response(m, "control", "copy"),
         first_loss=float(m.behaviour["first_loss"].mean()),
         second_loss=float(m.behaviour["second_loss"].mean()),
@@ -95,6 +96,7 @@ def summarise(
                 threshold=gate.threshold,
                 at_least=gate.at_least,
                 meaning=gate.meaning,
+                interval=gate.interval,
             )
             for gate in gates(m)
         ),

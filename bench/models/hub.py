@@ -19,7 +19,8 @@ def is_reachable() -> bool:
         return True  # the client goes another way than we could try
     place = urlsplit(constants.ENDPOINT)
     try:
-        address = (place.hostname or "", place.port or 443)
+        usual = 80 if place.scheme == "http" else 443
+        address = (place.hostname or "", place.port or usual)
         socket.create_connection(address, timeout=SECONDS).close()
     except OSError:
         return False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from json import JSONDecodeError
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
@@ -18,7 +19,7 @@ from bench.errors import FileFormatError, ModelUnavailableError, UserError
 from bench.models.architectures.registry import find_architecture
 from bench.models.hub import attempts
 from bench.models.memory import count_parameters
-from bench.models.weights import read_config
+from bench.models.weights import STUMBLES, read_config
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ def inspect_model(name: str, *, revision: str | None = None) -> Inspected:
 
     Raises:
         ModelUnavailableError: The hub model is neither cached nor can it be fetched.
-        FileFormatError: The folder's configuration cannot be read.
-        UserError: The architecture is not known.
+        FileFormatError: The configuration or the tokenizer makes no sense.
+        UserError: The architecture is not known, or the tokenizer needs a package that
+            is not installed.
     """
     if Path(name).is_dir():
         try:
@@ -104,6 +106,12 @@ def inspect_model(name: str, *, revision: str | None = None) -> Inspected:
     else:
         config, commit = _hub_config(name, revision)
     find_architecture(config.model_type)
+    blocks, tokens = config.num_hidden_layers, config.vocab_size
+    if blocks < 1 or tokens < 2:  # noqa: PLR2004  (one to begin with, one to predict)
+        raise FileFormatError(
+            f"The configuration of '{name}' names {blocks} blocks and {tokens} tokens; "
+            "a model has at least 1 block and 2 tokens."
+        )
     return Inspected(name, config, _tokenizer(name, commit), commit)
 
 
@@ -136,6 +144,17 @@ def _tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase | Non
                 local_files_only=cached,
                 trust_remote_code=False,
             )
+        except ImportError as error:
+            raise UserError(
+                f"The tokenizer of '{name}' needs a package: "
+                f"{' '.join(str(error).split())}"
+            ) from None
+        except (JSONDecodeError, *STUMBLES) as error:
+            raise FileFormatError(
+                f"The tokenizer of '{name}' cannot be read "
+                f"({type(error).__name__}: {error}). Mend its files, or remove them to "
+                "work with token ids alone."
+            ) from None
         except (OSError, ValueError):
             continue
         return found if len(found) > 1 else None

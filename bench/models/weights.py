@@ -25,6 +25,9 @@ from bench.tasks.spec import ModelSource
 # forward-mode derivatives and attention patterns need eager attention
 ATTENTION = "eager"
 
+STUMBLES = (AttributeError, KeyError, TypeError, ZeroDivisionError)
+"""What transformers raises on a file that is JSON and makes no sense."""
+
 LARGE = 1_000_000_000
 """Weights from which on a reference takes hours on a CPU."""
 
@@ -106,12 +109,14 @@ def read_config(name: str, **options: object) -> PreTrainedConfig:
     Raises:
         OSError: There is none, or it cannot be fetched.
         ValueError: Its model type is not one of transformers' own, or a value is of the
-            wrong type.
+            wrong type, or no model can have it.
     """
     try:
         return AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
     except StrictDataclassError as error:
         raise ValueError(" ".join(str(error).split())) from None
+    except STUMBLES as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def _loaded(name: str, *, device: str, **options: object) -> PreTrainedModel:

@@ -4,18 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from bench.errors import ReferenceRefusedError
 from bench.perturbation.measurement import Measurement
 from bench.perturbation.regime import LARGEST_CHANGE, deviations
-from bench.profiles.promptwise import PROFILES
+from bench.profiles.promptwise import PROFILES, composition
+from bench.scores.bootstrap import percentile_interval, resamples
 from bench.scores.correlation import pearson
 from bench.scores.halves import reliability
 
 LEAST_DECADES = 2.0
 LARGEST_DEVIATION = 0.02
-LEAST_RATIO = 3.0
+LEAST_RATIO_TO_SITES = 3.0
+LEAST_RATIO_TO_PROMPTS = 2.0
+"""Without a match attention spreads over the whole prompt, so control prompts respond
+the more the longer the prompts are."""
 LARGEST_LOSS_RATIO = 0.5
 LEAST_RELIABILITY = 0.9
 LEAST_AGREEMENT = 0.9
@@ -32,6 +36,8 @@ class Gate:
     at_least: bool
     """Whether the measured value must be at least (else: at most) the threshold."""
     meaning: str
+    interval: tuple[float, float] | None = None
+    """What 95 % of resampled prompts give, where ``measured`` does not hold this."""
 
     @property
     def passed(self) -> bool:
@@ -45,8 +51,11 @@ class Gate:
     def __str__(self) -> str:
         """Say what was measured and what is required."""
         relation = ">=" if self.at_least else "<="
+        spread = ""
+        if self.interval is not None:
+            spread = " ({:.4g} to {:.4g} over prompts)".format(*self.interval)
         return (
-            f"{self.name}: {self.meaning} is {self.measured:.4g}, "
+            f"{self.name}: {self.meaning} is {self.measured:.4g}{spread}, "
             f"required {relation} {self.threshold:g}"
         )
 
@@ -132,15 +141,16 @@ def _something_to_explain(m: Measurement) -> Iterator[Gate]:
     )
     peak = int(m.signature.mean(axis=0).argmax())
     copy = m.read("relative", "repeated", "copy")[:, peak].mean()
-    for name, prompts, readout, meaning in (
-        ("ratio-sites", "repeated", "control", "at control sites"),
-        ("ratio-prompts", "control", "copy", "on control prompts"),
+    sites, prompts = LEAST_RATIO_TO_SITES, LEAST_RATIO_TO_PROMPTS
+    for name, on, readout, least, meaning in (
+        ("ratio-sites", "repeated", "far", sites, "at far control sites"),
+        ("ratio-prompts", "control", "copy", prompts, "on control prompts"),
     ):
-        other = m.read("relative", prompts, readout)[:, peak].mean()
+        other = m.read("relative", on, readout)[:, peak].mean()
         yield Gate(
             name,
             float(copy / other) if other > 0 else float("nan"),
-            LEAST_RATIO,
+            least,
             at_least=True,
             meaning=f"copy-site response at point {peak} over the response {meaning}",
         )
@@ -170,11 +180,23 @@ def _reliability(m: Measurement) -> Iterator[Gate]:
 
 
 def _agreement(m: Measurement) -> Gate:
-    found = pearson(m.composition_resample, m.composition_mean)
+    rows = resamples(len(m.signature), stream=0)
+    drawn = np.array([_correlation(m, row) for row in rows])
     return Gate(
         "composition",
-        float("nan") if found.value is None else found.value,
+        _correlation(m, np.arange(len(m.signature))),
         LEAST_AGREEMENT,
         at_least=True,
         meaning="correlation of composition by mean and by resampling",
+        interval=percentile_interval(drawn) if np.isfinite(drawn).all() else None,
     )
+
+
+def _correlation(m: Measurement, rows: Int[np.ndarray, " P"]) -> float:
+    """Correlate the two versions of composition on some of the prompts."""
+    by_mean, by_resampling = (
+        composition(m.signature[rows, -1], ablation["signature"][rows])
+        for ablation in (m.mean_ablation, m.resample_ablation)
+    )
+    found = pearson(by_resampling, by_mean)
+    return float("nan") if found.value is None else found.value

@@ -47,7 +47,8 @@ class Measurement:
         behaviour: See ``stages.plain_behaviour``.
         response: See ``stages.full_response``.
         mean_ablation: See ``stages.ablated_signatures``; writes replaced by their mean.
-        resample_ablation: The same with writes from another prompt.
+        resample_ablation: The same with writes from another prompt, averaged over
+            draws.
     """
 
     strengths: Float[np.ndarray, " E"]
@@ -66,7 +67,7 @@ class Measurement:
         Args:
             field: ``relative``, ``raw``, ``gain`` or ``additive``.
             prompts: ``repeated`` or ``control``.
-            readout: ``copy``, ``control``, ``previous`` or ``match``.
+            readout: One of ``readout.READOUTS``.
         """
         return read(self.response, field, prompts, readout)
 

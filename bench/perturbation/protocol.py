@@ -1,14 +1,15 @@
-"""The reference protocol ``relative-response-1``, from a model to a measurement.
+"""The reference protocol ``relative-response-2``, from a model to a measurement.
 
 The protocol is this project's own, in the spirit of arXiv 2411.07071: perturb one token
 of a repeated prompt weakly, and follow how far the residual stream moves at the
-position that must predict this token. docs/decisions/0001 holds the reasons.
+position that must predict this token. docs/decisions/0001 and 0007 hold the reasons.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from functools import partial
 
 import numpy as np
+from torch import Tensor
 
 from bench.models.subject import SubjectModel
 from bench.perturbation.measurement import Measurement, excess
@@ -30,12 +31,15 @@ from bench.perturbation.stages import (
 from bench.profiles.promptwise import PromptwiseReference
 from bench.tasks.prompts import Prompt
 
-PROTOCOL = "relative-response-1"
 SEED = 0
 """Seed of the perturbations' directions, a part of the protocol."""
 
 CHUNK = 4
 """Prompts measured at once."""
+
+RESAMPLINGS = (1, 2)
+"""How many prompts further on the writes of each resampling are taken from. What one
+other prompt's write does depends on which prompt it is."""
 
 Remember = Callable[[str, Callable[[Progress], Arrays]], Arrays]
 """(stage, compute) -> the stage's arrays, computed or taken from an earlier run."""
@@ -86,8 +90,8 @@ def measure(
         from_exact=exact,
         behaviour=behaviour,
         response=response,
-        mean_ablation=_ablation(bench, "mean", strength, remember),
-        resample_ablation=_ablation(bench, "resample", strength, remember),
+        mean_ablation=_mean_ablation(bench, strength, remember),
+        resample_ablation=_resample_ablation(bench, strength, remember),
     )
 
 
@@ -104,7 +108,7 @@ def measure_null(
         "untrained-response",
         lambda progress: full_response(bench, strength=strength, progress=progress),
     )
-    ablated = _ablation(bench, "mean", strength, remember, stage="untrained-mean")
+    ablated = _mean_ablation(bench, strength, remember, stage="untrained-mean")
     signature = excess(response, "relative")
     return PromptwiseReference(
         gain=excess(response, "gain"),
@@ -113,16 +117,32 @@ def measure_null(
     )
 
 
+def _mean_ablation(
+    bench: Bench, strength: float | None, remember: Remember, *, stage: str = "mean"
+) -> Arrays:
+    return _ablation(bench, stage, mean_of_others, strength, remember)
+
+
+def _resample_ablation(
+    bench: Bench, strength: float | None, remember: Remember
+) -> Arrays:
+    draws = [
+        _ablation(
+            bench, f"resample-{shift}", partial(resampled, shift=shift),
+            strength, remember,
+        )
+        for shift in RESAMPLINGS
+    ]  # fmt: skip
+    return {key: np.mean([draw[key] for draw in draws], axis=0) for key in draws[0]}
+
+
 def _ablation(
     bench: Bench,
-    kind: Literal["mean", "resample"],
+    stage: str,
+    replace: Callable[[Tensor], Tensor],
     strength: float | None,
     remember: Remember,
-    *,
-    stage: str | None = None,
 ) -> Arrays:
-    replace = mean_of_others if kind == "mean" else resampled
-
     def compute(progress: Progress) -> Arrays:
         return ablated_signatures(
             bench,
@@ -131,4 +151,4 @@ def _ablation(
             progress=progress,
         )
 
-    return remember(stage or kind, compute)
+    return remember(stage, compute)

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from bench.tasks.prompts import Probe, Prompt
 
-READOUTS = ("copy", "control", "previous", "match")
+READOUTS = ("copy", "control", "previous", "match", "far")
 """copy: source k and its copy site. control: pairs that hold no correlation. previous:
-the site after the source. match: the second occurrence of the source's token."""
+the site after the source. match: the second occurrence of the source's token. far: the
+controls that are out of reach of short-range mixing."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Readouts:
 
     def read(self, field: Float[Tensor, "P J depth T"]) -> Float[Tensor, "P R depth"]:
         """Average a field of responses over the pairs of each readout."""
-        return torch.einsum("prjt,pjdt->prd", self.weights, field)
+        wide = field.to(self.weights.dtype)
+        return torch.einsum("prjt,pjdt->prd", self.weights, wide)
 
     def rows(self, prompts: slice) -> "Readouts":
         """Take some of the prompts."""
@@ -59,3 +61,4 @@ def _pairs(probe: Probe) -> Iterable[Sequence[tuple[int, int]]]:
     yield probe.controls
     yield [(probe.source, probe.previous_site)]
     yield [(probe.source, probe.match_site)]
+    yield probe.far_controls

@@ -12,9 +12,11 @@ STRENGTHS = (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Strengths of the sweep. The low end is numerics, the high end the model's own
 nonlinearity; both lie outside the regime."""
 
-FLOOR = 0.02
+FLOOR = 0.1
 """Deviations are relative to at least this fraction of the final response: where the
-true response is near zero a relative deviation means nothing."""
+true response is near zero a relative deviation means nothing. Rounding in float32 is
+1e-7 of the residual, so 1e-3 of it in a response at a strength of 1e-4, whatever the
+response; a change of 5 % of this floor is half a percent of the final response."""
 
 LARGEST_CHANGE = 0.05
 """How much the response may change within the regime."""

@@ -224,9 +224,11 @@ def mean_of_others(writes: Float[Tensor, "S P T d"]) -> Float[Tensor, "S P T d"]
     return (writes.sum(dim=1, keepdim=True) - writes) / (n_prompts - 1)
 
 
-def resampled(writes: Float[Tensor, "S P T d"]) -> Float[Tensor, "S P T d"]:
-    """Take each section's write from the next prompt."""
-    return writes.roll(-1, dims=1)
+def resampled(
+    writes: Float[Tensor, "S P T d"], *, shift: int = 1
+) -> Float[Tensor, "S P T d"]:
+    """Take each section's write from the prompt ``shift`` places further on."""
+    return writes.roll(-shift, dims=1)
 
 
 def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:

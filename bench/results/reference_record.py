@@ -14,7 +14,7 @@ from bench.results.provenance import Provenance
 from bench.results.store import read_arrays
 from bench.results.strict_json import read_strict_json
 from bench.tasks.frozen import FrozenModel
-from bench.tasks.spec import Digest, Task
+from bench.tasks.spec import Digest, ProtocolName, Task
 
 Numbers = tuple[float, ...]
 
@@ -58,6 +58,8 @@ class GateRecord(FrozenModel):
     threshold: float
     at_least: bool
     meaning: str
+    interval: tuple[float, float] | None = None
+    """What 95 % of resampled prompts give, where the gate does not hold this itself."""
 
 
 class ReferenceRecord(FrozenModel):
@@ -65,7 +67,7 @@ class ReferenceRecord(FrozenModel):
 
     schema_version: Literal[1] = 1
     task: TaskKey
-    protocol: Literal["relative-response-1"]
+    protocol: ProtocolName
     from_exact: bool
     """Whether the exact linear response was used instead of a finite difference."""
     prompts: int
@@ -80,7 +82,7 @@ class ReferenceRecord(FrozenModel):
     composition_mean: Numbers
     """Share of the signature lost with each section's write at its mean, unclipped."""
     composition_resample: Numbers
-    """The same with the write from another prompt."""
+    """The same with the write from another prompt, averaged over two such prompts."""
     logit_drop: Numbers
     """Drop of the target's centred logit under resampling, in nats: the check."""
     previous_path: Numbers
@@ -90,8 +92,10 @@ class ReferenceRecord(FrozenModel):
     """Response at the source's second occurrence, in excess of both controls."""
     copy_response: Numbers
     control_response: Numbers
+    far_control_response: Numbers
     control_prompt_response: Numbers
-    """At each point: copy sites, control sites, copy sites of control prompts."""
+    """At each point: copy sites, control sites, those of them at least half as far from
+    their source as the copy site, copy sites of control prompts."""
     first_loss: float
     second_loss: float
     """Nats per token."""

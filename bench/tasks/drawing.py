@@ -32,13 +32,20 @@ def draw_prompts(recipe: RepeatedRandom) -> tuple[Prompt, ...]:
     """Draw all prompts of a recipe; the seed alone decides them.
 
     Raises:
-        ValueError: There are too few ordinary tokens for distinct halves.
+        ValueError: There are too few ordinary tokens for distinct halves, or the token
+            that begins prompts is among them.
     """
     available = recipe.last_token - recipe.first_token + 1
     if available < 2 * recipe.period:
         raise ValueError(
             f"Two fresh halves of {recipe.period} distinct tokens need "
-            f"{2 * recipe.period} ordinary tokens; the range holds {available}."
+            f"{2 * recipe.period} ordinary tokens; the range holds {available}. "
+            "Choose a smaller period or more tokens."
+        )
+    if recipe.first_token <= recipe.bos <= recipe.last_token:
+        raise ValueError(
+            f"Token {recipe.bos} begins the prompts and lies among the ordinary tokens "
+            f"{recipe.first_token} to {recipe.last_token}. Choose a range without it."
         )
     rng = np.random.default_rng(recipe.seed)
     return tuple(

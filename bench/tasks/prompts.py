@@ -33,6 +33,16 @@ class Probe(FrozenModel):
     match_site: Position
     """The second occurrence of the source's own token."""
 
+    @property
+    def far_controls(self) -> tuple[tuple[Position, Position], ...]:
+        """Controls at least half as far apart as the probe's own source and site.
+
+        Sections that look back a few positions move nearer ones as well, the more of
+        them the deeper the model; that says nothing about the correlation.
+        """
+        least = (self.site - self.source) / 2
+        return tuple((j, i) for j, i in self.controls if i - j >= least)
+
     def positions(self) -> Iterator[int]:
         """Go through every position that the probe names."""
         yield from (self.source, self.site, self.previous_site, self.match_site)
@@ -181,6 +191,12 @@ def _probe_problems(prompt: Prompt, *, length: int) -> Iterator[str]:
             yield f"{where} its site {probe.site} is not after its source."
         if (probe.source, probe.site) in probe.controls:
             yield f"{where} its own copy site is among its controls."
+        if not probe.far_controls:
+            yield (
+                f"{where} none of its controls is at least half as far from its source "
+                f"as its own site is (here {probe.site - probe.source}); nearer ones "
+                "answer to whatever mixes neighbouring positions."
+            )
 
 
 def _distance_problems(prompts: Sequence[Prompt]) -> Iterator[str]:

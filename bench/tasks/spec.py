@@ -64,6 +64,11 @@ class PromptSource(FrozenModel):
     recipe: RepeatedRandom | None = None
 
 
+ProtocolName = Literal["relative-response-2"]
+PROTOCOL: ProtocolName = "relative-response-2"
+"""The reference protocol. A change of anything it measures or demands is a new one."""
+
+
 class TaskSpec(FrozenModel):
     """The contents of a ``task.toml``."""
 
@@ -74,7 +79,7 @@ class TaskSpec(FrozenModel):
     """Rises by one with every change that can move a score."""
     summary: str
     licence: str
-    protocol: Literal["relative-response-1"]
+    protocol: ProtocolName
     """The reference protocol."""
     model: ModelSource
     prompts: PromptSource

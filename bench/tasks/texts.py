@@ -41,12 +41,12 @@ def passage_prompts(
     halves = [tuple(passage[:period]) for passage in passages]
     problems = list(_too_short(halves, period))
     pairs = list(zip(halves, halves[1:] + halves[:1], strict=True))
-    choices = [_usable(half, fresh) for half, fresh in pairs] if not problems else []
+    choices = [_usable(half, fresh, bos) for half, fresh in pairs]
     problems.extend(
         f"  passage {number}: {len(usable)} sources can be probed, {FEWEST_PROBES} are "
         "needed; its tokens repeat themselves or the next passage's."
         for number, usable in enumerate(choices, start=1)
-        if len(usable) < FEWEST_PROBES
+        if len(usable) < FEWEST_PROBES and len(halves[number - 1]) == period
     )
     if problems:
         raise UserError("The passages are not usable:\n" + "\n".join(problems))
@@ -64,9 +64,10 @@ def _too_short(halves: Sequence[tuple[int, ...]], period: int) -> Iterator[str]:
             yield f"  passage {number}: {len(half)} tokens, {period} are needed."
 
 
-def _usable(half: tuple[int, ...], fresh: tuple[int, ...]) -> list[int]:
+def _usable(half: tuple[int, ...], fresh: tuple[int, ...], bos: int) -> list[int]:
     """Return the sources k = 2..N that one earlier place alone tells."""
-    once = {t for t, count in Counter(half).items() if count == 1} - set(fresh)
+    counts = Counter((bos, *half))
+    once = {t for t in half if counts[t] == 1} - set(fresh)
     return [k for k in range(2, len(half) + 1) if {half[k - 2], half[k - 1]} <= once]
 
 

@@ -81,9 +81,10 @@ VARIANTS = {
         architecture="gemma2", blocks=10, steps=1400, head_width=8
     ),
     "narrow-gemma2": replace(GEMMA2, blocks=10),
+    "small-gemma2": replace(GEMMA2, blocks=10, seed=1),
     "six-blocks-gemma2": Recipe(architecture="gemma2"),
     "gemma2-seed-0": GEMMA2,
     "gemma2-seed-1": replace(GEMMA2, seed=1),
-    "small-gemma2": replace(GEMMA2, seed=2),
+    "gemma2-seed-2": replace(GEMMA2, seed=2),
 }
 """What was tried; README.md says what came of each."""

@@ -86,7 +86,7 @@ def test_show(bench: Bench, repository: Path) -> None:
     assert shown["model"] == "early (llama, 6 blocks)"
     assert shown["sections"] == "12"
     assert shown["reference"].split() in (
-        ["protocol", "relative-response-1"],
+        ["protocol", "relative-response-2"],
         ["stored"],
     )
     assert ran.out.splitlines()[-2].split() == ["reference", "stored"]
@@ -631,12 +631,12 @@ def test_reference_show(bench: Bench, tmp_path: Path) -> None:
     ran = bench("reference", "show", EARLY, "--out", tmp_path / "plots")
 
     assert ran.code == 0
-    assert f"{EARLY}, version 1, relative-response-1" in ran.out
+    assert f"{EARLY}, version 1, relative-response-2" in ran.out
     assert any(line.startswith("attn 3 ") for line in ran.out.splitlines())
     assert ">= 0" in ran.out
     assert (tmp_path / "plots" / f"{EARLY}.png").read_bytes().startswith(b"\x89PNG")
     document = json.loads(bench("reference", "show", EARLY, "--json").out)
-    assert document["protocol"] == "relative-response-1"
+    assert document["protocol"] == "relative-response-2"
 
 
 def test_reference_show_without_one(bench: Bench, repository: Path) -> None:

@@ -147,7 +147,7 @@ def test_init_on_a_revision(
         (
             ["--first-token", "2", "--last-token", "21"],
             "Two fresh halves of 16 distinct tokens need 32 ordinary tokens; the range "
-            "holds 20. Choose a smaller --period or more tokens.\n",
+            "holds 20. Choose a smaller period or more tokens.\n",
         ),
         (
             ["--bos", "40"],
@@ -268,15 +268,18 @@ def test_init_on_other_models(bench: Bench, tmp_path: Path) -> None:
     assert not Path("mine").exists()
 
 
-def test_init_leaves_tasks_alone(bench: Bench) -> None:
-    """A task that is there is never written over."""
+@pytest.mark.parametrize("name", ["task.toml", "prompts.jsonl"])
+def test_init_leaves_files_alone(name: str, bench: Bench) -> None:
+    """A task or a prompt file that is there is never written over."""
     Path("mine").mkdir()
-    Path("mine/task.toml").write_text("mine")
+    (Path("mine") / name).write_text("mine")
     ran = bench(*INIT, root=False)
 
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "'mine/task.toml' exists already and was left alone.\n"
-    assert Path("mine/task.toml").read_text() == "mine"
+    expected = "exists already and was left alone. Name a new folder.\n"
+    assert ran.err == f"'mine/{name}' {expected}"
+    assert [file.name for file in Path("mine").iterdir()] == [name]
+    assert (Path("mine") / name).read_text() == "mine"
 
 
 def test_init_refuses_names(bench: Bench) -> None:

@@ -96,7 +96,8 @@ def test_planted_leaves_tasks_alone(bench: Bench) -> None:
     ran = bench("task", "planted", "mine", *SMALL, root=False)
 
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "'mine/task.toml' exists already and was left alone.\n"
+    expected = "exists already and was left alone. Name a new folder.\n"
+    assert ran.err == f"'mine/task.toml' {expected}"
     assert Path("mine/task.toml").read_text() == "mine"
 
 

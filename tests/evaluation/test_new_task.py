@@ -46,7 +46,7 @@ def test_what_was_asked_for_is_read_back(
     assert path == folder / "task.toml"
     assert (task.id, task.spec.version) == ("induction/mine", 1)
     assert (task.spec.summary, task.spec.licence) == ("Say something.", "CC0-1.0")
-    assert task.spec.protocol == "relative-response-1"
+    assert task.spec.protocol == "relative-response-2"
     assert task.spec.model == MODEL
     assert task.spec.prompts.recipe is None
 
@@ -122,7 +122,10 @@ def test_an_existing_task_is_left_alone(
     for name in ("task.toml", "prompts.jsonl"):
         (folder / name).write_text("mine")
 
-    expected = f"'{folder / 'task.toml'}' exists already and was left alone."
+    expected = (
+        f"'{folder / 'task.toml'}' exists already and was left alone. "
+        "Name a new folder."
+    )
     with pytest.raises(UserError, match=f"^{re.escape(expected)}$"):
         write_task(folder, ABOUT, model=MODEL, prompts=tiny_prompts, recipe=None)
     for name in ("task.toml", "prompts.jsonl"):

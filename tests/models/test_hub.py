@@ -109,6 +109,7 @@ def test_every_failure_is_an_answer(
         ("https://huggingface.co", ("huggingface.co", 443)),
         ("https://mirror.example/path", ("mirror.example", 443)),
         ("https://mirror.example:8443", ("mirror.example", 8443)),
+        ("http://mirror.example", ("mirror.example", 80)),
     ],
 )
 def test_where_is_tried(

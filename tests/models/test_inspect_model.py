@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from transformers import GPT2Config, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, GPT2Config, PreTrainedTokenizerFast
 
 from bench.errors import FileFormatError, ModelUnavailableError, UserError
 from bench.models.inspection import inspect_model
@@ -70,15 +70,77 @@ def test_a_folder_without_a_tokenizer(folder: Path) -> None:
     assert (found.bos, found.ordinary) == (None, (0, 63))
 
 
+@pytest.mark.parametrize("content", ["{", "", "null", "[]"])
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
-def test_a_broken_tokenizer_is_none(
-    name: str, folder: Path, train_tokenizer: Train
+def test_a_broken_tokenizer_is_refused(
+    name: str, content: str, folder: Path, train_tokenizer: Train
 ) -> None:
-    """A tokenizer that cannot be read is none, so the model can still be used."""
+    """A tokenizer that cannot be read is not taken for one that is not there."""
     train_tokenizer().save_pretrained(folder)
-    (folder / name).write_text("{")
+    (folder / name).write_text(content)
 
-    assert inspect_model(str(folder)).tokenizer is None
+    with pytest.raises(
+        FileFormatError,
+        match=rf"^The tokenizer of '{folder}' cannot be read \(\w+Error: .*\)\. Mend "
+        r"its files, or remove them to work with token ids alone\.$",
+    ):
+        inspect_model(str(folder))
+
+
+def test_a_tokenizer_that_needs_a_package(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the tokenizer is missing is passed on in one line."""
+
+    def load(*_: object, **__: object) -> None:
+        raise ImportError("It needs\n  the package abacus.")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", load)
+    with pytest.raises(
+        UserError,
+        match=rf"^The tokenizer of '{folder}' needs a package: It needs the package "
+        r"abacus\.$",
+    ):
+        inspect_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [({"n_layer": 0}, "0 blocks and 64"), ({"vocab_size": 1}, "3 blocks and 1")],
+)
+def test_sizes_that_no_model_has(
+    changes: dict[str, int], found: str, folder: Path
+) -> None:
+    """A model without blocks, or with nothing to predict, is refused."""
+    edit_config(folder, **changes)
+
+    with pytest.raises(
+        FileFormatError,
+        match=rf"^The configuration of '{folder}' names {found} tokens; a model has at "
+        r"least 1 block and 2 tokens\.$",
+    ):
+        inspect_model(str(folder))
+
+
+@pytest.mark.parametrize("content", ["null", "3", "[]", "{}"])
+def test_a_configuration_that_is_none(content: str, folder: Path) -> None:
+    """JSON that is no configuration is refused like a file that is no JSON."""
+    (folder / "config.json").write_text(content)
+
+    refuse_config(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"dtype": "float99"}, {"model_type": ["gpt2"]}],
+)
+def test_a_configuration_that_makes_no_sense(
+    changes: dict[str, object], folder: Path
+) -> None:
+    """Whatever transformers stumbles over is one message with the folder's name."""
+    edit_config(folder, **changes)
+
+    refuse_config(folder)
 
 
 def test_no_configuration(tmp_path: Path) -> None:

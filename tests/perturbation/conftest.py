@@ -113,10 +113,12 @@ class Wanted:
 
     Two blocks, six prompts. On repeated prompts the copy site responds with .75 from
     point 3 on, every control with .25; so section 2 emerges and ratios are exactly 3.
+    Controls within reach of short-range mixing are the ones that are not far.
     """
 
     copy: float = 0.75
     control: float = 0.25
+    far: float = 0.25
     on_control_prompts: float = 0.25
     noise: float = 0.0
     losses: tuple[float, float] = (4.0, 2.0)
@@ -131,11 +133,12 @@ class Wanted:
 
 def made_response(wanted: Wanted, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Make up the response of six prompts, four sections."""
-    repeated, other = np.zeros((6, 4, 5)), np.zeros((6, 4, 5))
+    repeated, other = np.zeros((6, 5, 5)), np.zeros((6, 5, 5))
     repeated[:, 0, 3:] = wanted.copy + wanted.noise * rng.normal(size=(6, 1))
     repeated[:, 1, 3:] = wanted.control
+    repeated[:, 4, 3:] = wanted.far
     other[:, :2, 3:] = wanted.on_control_prompts
-    noise = wanted.gain_noise * rng.normal(size=(6, 4, 4))
+    noise = wanted.gain_noise * rng.normal(size=(6, 5, 4))
     return {
         "repeated_relative": repeated,
         "control_relative": other,

@@ -63,6 +63,13 @@ def test_gate_says_its_numbers() -> None:
     assert str(high) == "g: the size is 1.235, required <= 3"
 
 
+def test_gate_says_its_interval() -> None:
+    """What resampled prompts give stands beside the value it belongs to."""
+    gate = Gate("g", 1.0, 3.0, at_least=True, meaning="the size", interval=(0.5, 2.25))
+
+    assert str(gate) == "g: the size is 1 (0.5 to 2.25 over prompts), required >= 3"
+
+
 def test_good_measurement_passes(make_measurement: Callable) -> None:
     """The made-up measurement passes every gate, and there are nine."""
     found = gates(make_measurement())
@@ -79,8 +86,9 @@ def test_good_measurement_passes(make_measurement: Callable) -> None:
          {"sweep": (2, 1, 1, 2, 4)}, 1.0),
         ("exact", {"exact": 1 / 1.0199}, {"exact": 1 / 1.0201}, 0.0201),
         ("ratio-sites", {"copy": 0.75}, {"copy": 0.74}, 2.96),
-        ("ratio-prompts", {"on_control_prompts": 0.25},
-         {"on_control_prompts": 0.26}, 0.75 / 0.26),
+        ("ratio-sites", {"far": 0.25}, {"far": 0.26}, 0.75 / 0.26),
+        ("ratio-prompts", {"on_control_prompts": 0.375},
+         {"on_control_prompts": 0.38}, 0.75 / 0.38),
         ("loss", {"losses": (4.0, 2.0)}, {"losses": (4.0, 2.01)}, 0.5025),
         ("composition", {"resample": (0.0, 0.5, 0.0, 0.25)},
          {"resample": (0.0, 0.5, 0.0, 0.0)}, THIRD**0.5),
@@ -93,8 +101,7 @@ def test_one_gate_fails_beyond_its_threshold(
     assert failing(gates(make_measurement(**good))) == set()
 
     found = {gate.name: gate for gate in gates(make_measurement(**bad))}
-    expected = {"ratio-sites", "ratio-prompts"} if name == "ratio-sites" else {name}
-    assert failing(tuple(found.values())) == expected
+    assert failing(tuple(found.values())) == {name}
     assert found[name].measured == pytest.approx(measured, rel=1e-6)
 
 
@@ -125,7 +132,7 @@ def test_ratio_is_read_at_the_largest_signature(make_measurement: Callable) -> N
     """A ratio that later dilution spoils is read where the signature peaks."""
     measurement = make_measurement()
     repeated = measurement.response["repeated_relative"]
-    repeated[:, 0, 4], repeated[:, 1, 4] = 0.6, 0.4
+    repeated[:, 0, 4], repeated[:, [1, 4], 4] = 0.6, 0.4
 
     found = {gate.name: gate for gate in gates(measurement)}
 
@@ -142,7 +149,7 @@ def test_exact_is_read_at_the_regimes_strength(make_measurement: Callable) -> No
 
 def test_no_control_response_never_passes(make_measurement: Callable) -> None:
     """A ratio over nothing is not a number and fails."""
-    found = {gate.name: gate for gate in gates(make_measurement(control=0.0))}
+    found = {gate.name: gate for gate in gates(make_measurement(far=0.0))}
 
     assert np.isnan(found["ratio-sites"].measured)
     assert not found["ratio-sites"].passed
@@ -158,11 +165,30 @@ def test_nan_passes_no_gate_it_reaches(make_measurement: Callable) -> None:
     assert failing(gates(measurement)) >= set(NAMES) - {"reliability-emergence"}
 
 
+def test_near_controls_do_not_decide(make_measurement: Callable) -> None:
+    """Mixing of neighbouring positions enters the signature and no ratio."""
+    found = gates(make_measurement(control=0.6))
+
+    assert failing(found) == set()
+
+
+def test_interval_of_the_agreement(make_measurement: Callable) -> None:
+    """Equal prompts leave no spread; unequal ones spread around the value."""
+    same = {g.name: g for g in gates(make_measurement())}["composition"]
+    spread = {g.name: g for g in gates(make_measurement(ablated_noise=0.3))}
+    low, high = spread["composition"].interval or (0, 0)
+
+    assert same.interval == pytest.approx((1.0, 1.0))
+    assert low < spread["composition"].measured < high
+    assert [g.name for g in spread.values() if g.interval] == ["composition"]
+
+
 def test_constant_composition_cannot_be_checked(make_measurement: Callable) -> None:
     """Where a correlation is undefined the gate fails with NaN."""
     found = {g.name: g for g in gates(make_measurement(ablated=(0.1,) * 4))}
 
     assert np.isnan(found["composition"].measured)
+    assert found["composition"].interval is None
     assert np.isnan(found["reliability-composition"].measured)
 
 

@@ -61,7 +61,18 @@ def test_shapes(measured: Measurement) -> None:
 def test_stages_run_in_order(measured: Measurement, memory: Memory) -> None:
     """The remembered stages are the named ones, in their order."""
     assert measured.signature.any()
-    assert list(memory) == ["behaviour", "strengths", "response", "mean", "resample"]
+    ablations = ["mean", "resample-1", "resample-2"]
+    assert list(memory) == ["behaviour", "strengths", "response", *ablations]
+
+
+def test_resampling_is_averaged(measured: Measurement, memory: Memory) -> None:
+    """Composition by resampling is that of both draws, which differ."""
+    one, two = (memory[f"resample-{shift}"]["signature"] for shift in (1, 2))
+
+    assert np.abs(one - two).max() > 1e-3
+    np.testing.assert_allclose(
+        measured.resample_ablation["signature"], (one + two) / 2, rtol=1e-12
+    )
 
 
 def test_remembered_stages_are_not_computed_again(

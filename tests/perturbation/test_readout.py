@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 def hand_prompt() -> Prompt:
     """Six positions, two probes, sources 1, 2 and (of a control alone) 3."""
     probes = (
-        Probe(source=1, site=3, controls=((1, 5), (3, 5)), previous_site=2,
+        Probe(source=1, site=4, controls=((1, 5), (3, 4)), previous_site=2,
               match_site=4),
         Probe(source=2, site=4, controls=((2, 3),), previous_site=3, match_site=5),
     )  # fmt: skip
@@ -26,17 +26,21 @@ def hand_prompt() -> Prompt:
 
 
 def test_weights_hand_worked() -> None:
-    """Every readout averages over probes, the control over a probe's pairs first."""
+    """Every readout averages over probes, the control over a probe's pairs first.
+
+    The pair (3, 4) is less than half as far apart as its probe's (1, 4): not far.
+    """
     weights = build_readouts([hand_prompt()], device=CPU).weights
 
-    expected = torch.zeros(1, 4, 3, 6)
-    copy, control, previous, match = range(4)
-    expected[0, copy, 0, 3] = expected[0, copy, 1, 4] = 0.5
-    expected[0, control, 0, 5] = expected[0, control, 2, 5] = 0.25
+    expected = torch.zeros(1, 5, 3, 6)
+    copy, control, previous, match, far = range(5)
+    expected[0, copy, 0, 4] = expected[0, copy, 1, 4] = 0.5
+    expected[0, control, 0, 5] = expected[0, control, 2, 4] = 0.25
     expected[0, control, 1, 3] = 0.5
     expected[0, previous, 0, 2] = expected[0, previous, 1, 3] = 0.5
     expected[0, match, 0, 4] = expected[0, match, 1, 5] = 0.5
-    assert READOUTS == ("copy", "control", "previous", "match")
+    expected[0, far, 0, 5] = expected[0, far, 1, 3] = 0.5
+    assert READOUTS == ("copy", "control", "previous", "match", "far")
     assert_close(weights, expected)
 
 
@@ -47,7 +51,7 @@ def test_weights_sum_to_one(few_prompts: tuple[Prompt, ...]) -> None:
 
     read = readouts.read(torch.full((3, sources, 5, 17), 7.0))
 
-    assert_close(read, torch.full((3, 4, 5), 7.0))
+    assert_close(read, torch.full((3, len(READOUTS), 5), 7.0))
 
 
 def test_read_equals_loops(few_prompts: tuple[Prompt, ...]) -> None:
@@ -58,8 +62,9 @@ def test_read_equals_loops(few_prompts: tuple[Prompt, ...]) -> None:
     ).double()
     read = build_readouts(few_prompts, device=CPU).read(field.float())
 
+    near = 0
     for p, prompt in enumerate(few_prompts):
-        total = torch.zeros(4, 5, dtype=torch.float64)
+        total = torch.zeros(len(READOUTS), 5, dtype=torch.float64)
         for probe in prompt.probes:
             at = row[probe.source]
             total[0] += field[p, at, :, probe.site]
@@ -67,7 +72,15 @@ def test_read_equals_loops(few_prompts: tuple[Prompt, ...]) -> None:
             total[1] += sum(controls, torch.zeros(5)) / len(controls)
             total[2] += field[p, at, :, probe.previous_site]
             total[3] += field[p, at, :, probe.match_site]
+            far = [
+                field[p, row[j], :, i]
+                for j, i in probe.controls
+                if 2 * (i - j) >= probe.site - probe.source
+            ]
+            near += len(controls) - len(far)
+            total[4] += sum(far, torch.zeros(5)) / len(far)
         assert_close(read[p].double(), total / len(prompt.probes), rtol=1e-5, atol=1e-6)
+    assert near > 0
 
 
 @pytest.mark.parametrize("rows", [slice(0, 1), slice(1, 3)])
@@ -76,3 +89,14 @@ def test_rows_of_readouts(few_prompts: tuple[Prompt, ...], rows: slice) -> None:
     some = build_readouts(few_prompts, device=CPU).rows(rows)
 
     assert_close(some.weights, build_readouts(few_prompts[rows], device=CPU).weights)
+
+
+def test_half_precision_is_read_in_full(few_prompts: tuple[Prompt, ...]) -> None:
+    """Responses of a bfloat16 model are averaged in float32."""
+    readouts = build_readouts(few_prompts, device=CPU)
+    field = torch.rand(3, len(few_prompts[0].perturbed), 5, 17).bfloat16()
+
+    read = readouts.read(field)
+
+    assert read.dtype == torch.float32
+    assert_close(read, readouts.read(field.float()))

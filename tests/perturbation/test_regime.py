@@ -93,16 +93,16 @@ def test_noise_where_nothing_responds_is_forgiven() -> None:
 
 
 def test_change_of_a_window_hand_worked() -> None:
-    """The range is relative to the window's middle or 2 % of the final middle."""
+    """The range is relative to the window's middle or 10 % of the final middle."""
     assert window_change(np.array([[0.9], [1.1]])) == pytest.approx(0.2)
-    # first point: range .001 over floor .02 * 1; second: range 0
-    assert window_change(np.array([[0.0, 1.0], [0.001, 1.0]])) == pytest.approx(0.05)
+    # first point: range .005 over floor .1 * 1; second: range 0
+    assert window_change(np.array([[0.0, 1.0], [0.005, 1.0]])) == pytest.approx(0.05)
 
 
 def test_deviations_with_the_floor() -> None:
-    """Deviations are relative to the exact response or to 2 % of the final one."""
-    exact = np.array([0.0, 0.01, 0.5, 1.0])
-    responses = np.array([[0.001, 0.012, 0.6, 0.9]])
+    """Deviations are relative to the exact response or to 10 % of the final one."""
+    exact = np.array([0.0, 0.05, 0.5, 1.0])
+    responses = np.array([[0.005, 0.06, 0.6, 0.9]])
 
     np.testing.assert_allclose(
         deviations(responses, exact), [[0.05, 0.1, 0.2, 0.1]], rtol=1e-12

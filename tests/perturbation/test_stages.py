@@ -231,6 +231,7 @@ def test_resampled_hand_worked() -> None:
 
     assert found[0].flatten().tolist() == [2.0, 6.0, 1.0]
     assert found[1].flatten().tolist() == [8.0, 9.0, 7.0]
+    assert resampled(writes, shift=2)[0].flatten().tolist() == [6.0, 1.0, 2.0]
 
 
 def test_replacements_by_loop() -> None:

@@ -15,7 +15,7 @@ name = "{name}"
 version = 1
 summary = "A task for tests."
 licence = "CC0-1.0"
-protocol = "relative-response-1"
+protocol = "relative-response-2"
 
 [model]
 embedded = "toy"

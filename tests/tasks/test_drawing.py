@@ -99,10 +99,25 @@ def test_too_few_tokens_are_refused(recipe: RepeatedRandom) -> None:
     assert len(draw_prompts(enough)) == 19
     expected = re.escape(
         "Two fresh halves of 8 distinct tokens need 16 ordinary tokens; the range "
-        "holds 15."
+        "holds 15. Choose a smaller period or more tokens."
     )
     with pytest.raises(ValueError, match=f"^{expected}$"):
         draw_prompts(short)
+
+
+@pytest.mark.parametrize("bos", [10, 15, 25])
+def test_the_first_token_is_not_drawn(recipe: RepeatedRandom, bos: int) -> None:
+    """A range of ordinary tokens that holds the one to begin with is refused."""
+    tokens = {"first_token": 10, "last_token": 25}
+    for outside in (9, 26):
+        assert draw_prompts(recipe.model_copy(update={**tokens, "bos": outside}))
+
+    expected = (
+        f"Token {bos} begins the prompts and lies among the ordinary tokens 10 to 25. "
+        "Choose a range without it."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        draw_prompts(recipe.model_copy(update={**tokens, "bos": bos}))
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_probe_numbers_are_equal() -> None:
     [
         make_probe(2, LENGTH, (2, 12)),
         make_probe(2, 9, (2, LENGTH)),
-        make_probe(2, 9, (LENGTH, 2)),
+        make_probe(2, 9, (LENGTH, 2), (2, 12)),
         make_probe(2, 9, (2, 12), match_site=LENGTH),
         make_probe(LENGTH - 1, LENGTH, (2, 12)),
     ],
@@ -119,6 +119,26 @@ def test_own_site_is_no_control() -> None:
     found = problems(make_prompt(make_probe(2, 9, (2, 12), (2, 9))))
 
     assert found == ["  prompt 'a', probe 0: its own copy site is among its controls."]
+
+
+@pytest.mark.parametrize("far", [0, 1])
+def test_a_control_is_half_as_far_as_the_site(far: int) -> None:
+    """Of controls within reach of short-range mixing alone a prompt is refused."""
+    found = problems(make_prompt(make_probe(2, 10, (4, 7 + far), (9, 11))))
+
+    message = (
+        "  prompt 'a', probe 0: none of its controls is at least half as far from its "
+        "source as its own site is (here 8); nearer ones answer to whatever mixes "
+        "neighbouring positions."
+    )
+    assert found == ([] if far else [message])
+
+
+def test_far_controls_hand_worked() -> None:
+    """Half the distance itself still counts as far."""
+    probe = make_probe(2, 10, (4, 7), (4, 8), (2, 12))
+
+    assert probe.far_controls == ((4, 8), (2, 12))
 
 
 def test_equal_distances_need_no_matched_controls() -> None:

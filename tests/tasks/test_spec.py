@@ -61,7 +61,7 @@ def test_prompts_are_read_through_the_task(make_task: MakeTask) -> None:
     [
         ("version = 1\nsum", "version = 0\nsum", "version: Input should be greater"),
         ('"CC0-1.0"', "1.0", "licence: Input should be a valid string (found 1.0)"),
-        ("relative-response-1", "other", "protocol: Input should be 'relative-"),
+        ("relative-response-2", "other", "protocol: Input should be 'relative-"),
         ("schema_version = 1", "schema_version = 2", "schema_version: Input should"),
         ('"tiny"', '"Tiny Task"', "name: String should match pattern"),
         ("blocks = 2", "blocks = nan", "model/blocks: Input should be"),

@@ -163,6 +163,22 @@ def test_repetitive_passages_are_refused() -> None:
     ]
 
 
+def test_all_problems_are_reported_at_once() -> None:
+    """A passage that is too short does not hide one that repeats itself."""
+    short, repetitive = refusal(TWICE[:8], SHARED, (30,) * 9)
+
+    assert short.startswith("  passage 1: 8 tokens, ")
+    assert repetitive.startswith("  passage 3: 0 sources can be probed, ")
+
+
+def test_the_token_that_begins_prompts_is_not_probed() -> None:
+    """Where a passage holds it, its first place is the prompt's beginning."""
+    within = (*PLAIN[:3], BOS, *PLAIN[4:])
+    (first, *_) = make(within, (31, 32, 33, 34, 35, 36, 37, 38, 39), SHARED)
+
+    assert sources(first) <= {2, 3, 6, 7, 8, 9}
+
+
 def test_a_passage_like_its_neighbour_is_refused() -> None:
     """A passage that follows itself has nothing fresh to be compared with."""
     (line,) = refusal(SHARED, SHARED, PLAIN)[:1]

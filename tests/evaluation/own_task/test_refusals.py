@@ -47,6 +47,13 @@ Case = tuple[Options, Options, str | None, str]
         ({}, {"period": 10}, "texts", "passage 19: 9 tokens, 10 are needed"),
         ({}, {"tokens": (20, 34)}, None, TOO_NARROW + r"15\. Choose a smaller"),
         ({}, {"tokens": (34, 20)}, None, TOO_NARROW + r"-13\. Choose a smaller"),
+        ({}, {"tokens": (0, 34)}, None, "^Token 0 begins the prompts and lies among"),
+        (
+            {"words": False, "vocab_size": 2, "eos_token_id": 1},
+            {},
+            None,
+            r"model' has special tokens alone, none to draw from\.$",
+        ),
         ({}, {"period": 30}, None, r"need 60 ordinary tokens; the range holds 59\. "),
         ({"n_positions": 16}, {}, None, TOO_LONG),
         ({"n_positions": 16}, {}, "texts", TOO_LONG),
@@ -138,7 +145,7 @@ def test_an_existing_task_is_left_alone(make: Make, want: Want, folder: Path) ->
     write_own_task(folder, "mine", make(), want())
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
 
-    with pytest.raises(UserError, match=r"exists already and was left alone\.$"):
+    with pytest.raises(UserError, match=r"exists already and was left alone\. Name a"):
         write_own_task(folder, "mine", make(), want(seed=6))
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert set(before) == {"task.toml", "prompts.jsonl"}

@@ -1,0 +1,66 @@
+"""A circuit that was planted deep in a model is not refused for the model's depth."""
+
+import numpy as np
+import pytest
+
+from bench.models.loading import untrained_like
+from bench.models.planted.build import build_planted
+from bench.models.subject import SubjectModel
+from bench.perturbation.gates import LEAST_RATIO_TO_PROMPTS, LEAST_RATIO_TO_SITES
+from bench.perturbation.measurement import excess, read
+from bench.perturbation.stages import Arrays, full_response, lay_out, no_progress
+from bench.tasks.drawing import draw_prompts
+from bench.tasks.planted import PlantedRecipe
+
+RECIPE = PlantedRecipe(seed=0)
+BLOCKS = 16
+PROMPTS = 3
+
+
+@pytest.fixture(scope="module")
+def planted() -> SubjectModel:
+    """A Llama of 16 blocks in which every other section looks back a few positions."""
+    return build_planted(RECIPE, architecture="llama", blocks=BLOCKS)
+
+
+def respond(model: SubjectModel) -> Arrays:
+    """Measure all responses on a few prompts."""
+    drawn = draw_prompts(RECIPE.prompts(discovery=2, reference=17))
+    prompts = [prompt for prompt in drawn if prompt.split == "reference"][:PROMPTS]
+    bench = lay_out(model, prompts, seed=0, chunk=PROMPTS)
+    return full_response(bench, strength=1e-3, progress=no_progress)
+
+
+def ratios(response: Arrays) -> dict[str, float]:
+    """Divide the copy-site response by each control's, at the largest signature."""
+    peak = int(excess(response, "relative").mean(axis=0).argmax())
+    copy, near, far, prompts = (
+        read(response, "relative", on, readout).mean(axis=0)[peak]
+        for on, readout in (
+            ("repeated", "copy"),
+            ("repeated", "control"),
+            ("repeated", "far"),
+            ("control", "copy"),
+        )
+    )
+    return {"all": copy / near, "far": copy / far, "prompts": copy / prompts}
+
+
+def test_far_controls_hold_in_deep_models(planted: SubjectModel) -> None:
+    """Control sites near the source would refuse what was planted; far ones do not."""
+    response = respond(planted)
+    found = ratios(response)
+    gain = excess(response, "gain").mean(axis=0)
+
+    assert found["all"] < LEAST_RATIO_TO_SITES
+    assert found["far"] > 2 * LEAST_RATIO_TO_SITES
+    assert found["prompts"] > 2 * LEAST_RATIO_TO_PROMPTS
+    assert gain.max() > 0.8 * np.clip(gain, 0, None).sum()
+
+
+def test_an_untrained_deep_model_is_refused(planted: SubjectModel) -> None:
+    """Without training every ratio is near 1, far controls or not."""
+    found = ratios(respond(untrained_like(planted, seed=0)))
+
+    assert max(found.values()) < 1.5
+    assert max(found.values()) < min(LEAST_RATIO_TO_SITES, LEAST_RATIO_TO_PROMPTS)

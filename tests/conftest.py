@@ -396,6 +396,7 @@ def synthetic_record(task: Task, arrays: dict[str, np.ndarray]) -> ReferenceReco
                 threshold=0.0,
                 at_least=True,
                 meaning="lower bound of the final signature",
+                interval=(0.5, 1.5),
             ),
         ),
         arrays_sha256=sha256_of_bytes(arrays_to_bytes(arrays)),

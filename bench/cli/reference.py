@@ -137,18 +137,21 @@ def _print_reference(task: Task, record: ReferenceRecord) -> None:
         )
     ]
     print(tabulate(rows, tablefmt="plain", disable_numparse=True))
-    print("\nGates")
-    for gate in record.gates:
-        sign = ">=" if gate.at_least else "<="
-        spread = ""
-        if gate.interval is not None:
-            spread = " ({:.3g} to {:.3g} over prompts)".format(*gate.interval)
-        required = f"{sign} {gate.threshold:<6g}"
-        print(f"  {gate.measured:10.4g} {required} {gate.meaning}{spread}")
+    _print_gates(record)
     print("\nSplit-half reliability and ceiling (prompt noise only)")
     for name in PROFILES:
         print(f"  {name}: {record.reliability[name]:.4f}, {record.ceiling[name]:.4f}")
     sys.stdout.flush()
+
+
+def _print_gates(record: ReferenceRecord) -> None:
+    print("\nGates")
+    for gate in record.gates:
+        sign = ">=" if gate.at_least else "<="
+        bounds = gate.interval
+        spread = "" if bounds is None else f" [{bounds[0]:.3f}, {bounds[1]:.3f}]"
+        required = f"{sign} {gate.threshold:<6g}"
+        print(f"  {gate.measured:10.4g} {required} {gate.meaning}{spread}")
 
 
 def _draw(task: Task, stored: Reference) -> bytes:

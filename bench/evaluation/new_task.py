@@ -92,7 +92,7 @@ def write_planted_task(
     """Write a task on a planted model; the recipe's seed also draws the prompts.
 
     Raises:
-        UserError: There is a task in the folder already.
+        UserError: There is a task or a prompt file in the folder already.
         FileFormatError: A circuit cannot be planted in such a model.
         NoRoomError: A file could not be written.
     """

@@ -48,8 +48,9 @@ def write_own_task(
         prompts: File of prompts with explicit probes.
 
     Raises:
-        UserError: The model has no token to begin a prompt with, its tokens are too
-            few, the texts or prompts are not usable, or there is a task already.
+        UserError: The model has no token to begin a prompt with, the tokens to draw
+            from are too few or hold that token, the texts or prompts are not usable,
+            or there is a task already.
         FileFormatError: A file cannot be read, or the folder holds no safetensors.
         NoRoomError: A file could not be written.
     """

@@ -3,23 +3,19 @@
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from json import JSONDecodeError
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HFValidationError
-from transformers import (
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import CONFIG_NAME
 
 from bench.errors import FileFormatError, ModelUnavailableError, UserError
 from bench.models.architectures.registry import find_architecture
 from bench.models.hub import attempts
 from bench.models.memory import count_parameters
-from bench.models.weights import STUMBLES, read_config
+from bench.models.tokenizer import load_tokenizer
+from bench.models.weights import read_config
 
 
 @dataclass(frozen=True)
@@ -96,66 +92,52 @@ def inspect_model(name: str, *, revision: str | None = None) -> Inspected:
             is not installed.
     """
     if Path(name).is_dir():
-        try:
-            config = read_config(name, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise FileFormatError(
-                f"The configuration in '{name}' cannot be read: {error}"
-            ) from None
-        commit = None
+        config, place, commit = _folder_config(name), Path(name), None
     else:
-        config, commit = _hub_config(name, revision)
+        config, place = _hub_config(name, revision)
+        commit = place.name  # .../snapshots/<commit>
     find_architecture(config.model_type)
+    _check_sizes(name, config)
+    tokenizer = load_tokenizer(name, revision=commit, files=place)
+    return Inspected(name, config, tokenizer, commit)
+
+
+def _check_sizes(name: str, config: PreTrainedConfig) -> None:
     blocks, tokens = config.num_hidden_layers, config.vocab_size
     if blocks < 1 or tokens < 2:  # noqa: PLR2004  (one to begin with, one to predict)
         raise FileFormatError(
             f"The configuration of '{name}' names {blocks} blocks and {tokens} tokens; "
             "a model has at least 1 block and 2 tokens."
         )
-    return Inspected(name, config, _tokenizer(name, commit), commit)
 
 
-def _hub_config(name: str, revision: str | None) -> tuple[PreTrainedConfig, str]:
+def _folder_config(name: str) -> PreTrainedConfig:
+    try:
+        return read_config(name, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise FileFormatError(
+            f"The configuration in '{name}' cannot be read: {error}"
+        ) from None
+
+
+def _hub_config(name: str, revision: str | None) -> tuple[PreTrainedConfig, Path]:
+    """Read a hub model's configuration; returns its files' folder in the cache, too."""
     reason = ""
     for cached in attempts():
         try:
             file = hf_hub_download(
                 name, CONFIG_NAME, revision=revision, local_files_only=cached
             )
-            commit = Path(file).parent.name  # .../snapshots/<commit>/config.json
-            return read_config(name, revision=commit, local_files_only=cached), commit
+            place = Path(file).parent
+            options = {"revision": place.name, "local_files_only": cached}
+            return read_config(name, **options), place
         except (OSError, HFValidationError) as error:
             reason = str(error).splitlines()[0]
         except ValueError as error:
-            raise UserError(f"'{name}' cannot be used: {error}") from None
+            raise FileFormatError(
+                f"The configuration of '{name}' cannot be read: {error}"
+            ) from None
     raise ModelUnavailableError(
         f"'{name}' is no folder, and as a hub model it is neither cached nor could it "
         f"be fetched: {reason}"
     )
-
-
-def _tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase | None:
-    """Load a tokenizer if there is one; a model of bare token ids has none."""
-    for cached in attempts():
-        try:
-            found = AutoTokenizer.from_pretrained(
-                name,
-                revision=revision,
-                local_files_only=cached,
-                trust_remote_code=False,
-            )
-        except ImportError as error:
-            raise UserError(
-                f"The tokenizer of '{name}' needs a package: "
-                f"{' '.join(str(error).split())}"
-            ) from None
-        except (JSONDecodeError, *STUMBLES) as error:
-            raise FileFormatError(
-                f"The tokenizer of '{name}' cannot be read "
-                f"({type(error).__name__}: {error}). Mend its files, or remove them to "
-                "work with token ids alone."
-            ) from None
-        except (OSError, ValueError):
-            continue
-        return found if len(found) > 1 else None
-    return None

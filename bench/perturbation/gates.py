@@ -18,8 +18,7 @@ LEAST_DECADES = 2.0
 LARGEST_DEVIATION = 0.02
 LEAST_RATIO_TO_SITES = 3.0
 LEAST_RATIO_TO_PROMPTS = 2.0
-"""Without a match attention spreads over the whole prompt, so control prompts respond
-the more the longer the prompts are."""
+"""Control prompts respond the more the longer the prompts are; decision 0007."""
 LARGEST_LOSS_RATIO = 0.5
 LEAST_RELIABILITY = 0.9
 LEAST_AGREEMENT = 0.9
@@ -139,23 +138,33 @@ def _something_to_explain(m: Measurement) -> Iterator[Gate]:
         at_least=True,
         meaning="lower confidence bound of the final signature",
     )
+    yield _ratio(m, "sites", ("repeated", "far"), least=LEAST_RATIO_TO_SITES)
+    yield _ratio(m, "prompts", ("control", "copy"), least=LEAST_RATIO_TO_PROMPTS)
+    yield _loss(m)
+
+
+def _ratio(
+    m: Measurement, name: str, control: tuple[str, str], *, least: float
+) -> Gate:
+    """Compare the copy-site response with a control's, at the largest signature."""
     peak = int(m.signature.mean(axis=0).argmax())
-    copy = m.read("relative", "repeated", "copy")[:, peak].mean()
-    sites, prompts = LEAST_RATIO_TO_SITES, LEAST_RATIO_TO_PROMPTS
-    for name, on, readout, least, meaning in (
-        ("ratio-sites", "repeated", "far", sites, "at far control sites"),
-        ("ratio-prompts", "control", "copy", prompts, "on control prompts"),
-    ):
-        other = m.read("relative", on, readout)[:, peak].mean()
-        yield Gate(
-            name,
-            float(copy / other) if other > 0 else float("nan"),
-            least,
-            at_least=True,
-            meaning=f"copy-site response at point {peak} over the response {meaning}",
-        )
+    copy, other = (
+        m.read("relative", prompts, readout)[:, peak].mean()
+        for prompts, readout in (("repeated", "copy"), control)
+    )
+    kind = {"sites": "at far control sites", "prompts": "on control prompts"}[name]
+    return Gate(
+        f"ratio-{name}",
+        float(copy / other) if other > 0 else float("nan"),
+        least,
+        at_least=True,
+        meaning=f"copy-site response at point {peak} over the response {kind}",
+    )
+
+
+def _loss(m: Measurement) -> Gate:
     first, second = m.behaviour["first_loss"].mean(), m.behaviour["second_loss"].mean()
-    yield Gate(
+    return Gate(
         "loss",
         float(second / first),
         LARGEST_LOSS_RATIO,

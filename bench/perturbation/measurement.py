@@ -120,14 +120,15 @@ class Measurement:
 
     @cached_property
     def composition_resample(self) -> Float[np.ndarray, " S"]:
-        """Composition with writes taken from another prompt, not clipped."""
+        """Composition with writes from another prompt, mean over draws, not clipped."""
         return composition(self.signature[:, -1], self.resample_ablation["signature"])
 
     @cached_property
     def logit_drop(self) -> Float[np.ndarray, " S"]:
         """Drop of the correct token's centred logit under resampling, in nats.
 
-        The independent check of composition: another intervention, another readout.
+        The mean over draws. The independent check of composition: another
+        intervention, another readout.
         """
         clean = self.behaviour["logit"].mean()
         return clean - self.resample_ablation["logit"].mean(axis=0)

@@ -30,8 +30,9 @@ class Readouts:
 
     def read(self, field: Float[Tensor, "P J depth T"]) -> Float[Tensor, "P R depth"]:
         """Average a field of responses over the pairs of each readout."""
-        wide = field.to(self.weights.dtype)
-        return torch.einsum("prjt,pjdt->prd", self.weights, wide)
+        # at least float32: an average of half-precision numbers is not one itself
+        wide = torch.promote_types(field.dtype, self.weights.dtype)
+        return torch.einsum("prjt,pjdt->prd", self.weights.to(wide), field.to(wide))
 
     def rows(self, prompts: slice) -> "Readouts":
         """Take some of the prompts."""

@@ -140,13 +140,14 @@ def ratios(bench: Bench) -> Found:
             ("control", "copy"),
         )
     )
-    found = {"all": copy / near, "far": copy / far, "prompts": copy / prompts}
-    return {
-        "peak": peak,
-        "signature": signature.tolist(),
-        # at the embeddings no site but the source responds
-        "ratios": found if peak > 0 else None,
-    }
+    found: Found = {"peak": peak, "signature": signature.tolist(), "ratios": None}
+    if peak > 0:  # at the embeddings no site but the source responds
+        found["ratios"] = {
+            "all": copy / near,
+            "far": copy / far,
+            "prompts": copy / prompts,
+        }
+    return found
 
 
 def windows(responses: np.ndarray) -> Found:
@@ -192,8 +193,8 @@ def draw(rows: list[Found], path: Path) -> None:
         depth = [row["planted"][1] for row in own]
         for kind, mark in (("all", "x"), ("far", "o")):
             values = [row["ratios"][kind] for row in own]
-            label = f"{architecture}, {kind}"
-            panels[0].loglog(depth, values, mark, ms=4, color=f"C{colour}", label=label)
+            look = {"ms": 4, "color": f"C{colour}", "label": f"{architecture}, {kind}"}
+            panels[0].loglog(depth, values, mark, **look)
         for kind, mark in (("2% of final", "x"), ("10% of largest", "o")):
             values = [row["windows"][kind]["decades"] for row in own]
             place = np.array(depth) * (1 + 0.05 * (colour - 1))

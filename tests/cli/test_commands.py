@@ -633,6 +633,7 @@ def test_reference_show(bench: Bench, tmp_path: Path) -> None:
     assert ran.code == 0
     assert f"{EARLY}, version 1, relative-response-2" in ran.out
     assert any(line.startswith("attn 3 ") for line in ran.out.splitlines())
+    assert ran.out.count("lower bound of the final signature [0.500, 1.500]\n") == 1
     assert ">= 0" in ran.out
     assert (tmp_path / "plots" / f"{EARLY}.png").read_bytes().startswith(b"\x89PNG")
     document = json.loads(bench("reference", "show", EARLY, "--json").out)

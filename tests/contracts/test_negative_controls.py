@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from bench.errors import ReferenceRefusedError
 from bench.models.architectures.llama import LLAMA
 from bench.models.subject import SubjectModel
-from bench.perturbation.gates import SIGNATURE_GATES, gates, refuse_unless_passed
+from bench.perturbation.gates import gates, refuse_unless_passed
 from bench.perturbation.protocol import measure
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 
@@ -90,11 +90,11 @@ def test_a_model_trained_without_repetition_is_refused(
 
     assert loss < 0.6 * math.log(TOKENS)  # four followers: ln 4 = 1.39 of 3.69
     failed = {gate.name: gate for gate in found if not gate.passed}
-    assert "loss" in failed
-    assert SIGNATURE_GATES & {"ratio-sites", "ratio-prompts"} & set(failed)
+    assert {"loss", "ratio-sites", "ratio-prompts"} <= set(failed)
     with pytest.raises(
         ReferenceRefusedError,
         match=r"'chain' is refused \(no induction signature\); nothing was written:\n"
-        r"(.*\n)*  ratio-[a-z]+: .* is [-0-9.enan]+, required >= 3",
+        r"(.*\n)*  ratio-sites: .* is [-0-9.enan]+, required >= 3\n"
+        r"  ratio-prompts: .* is [-0-9.enan]+, required >= 2\n",
     ):
         refuse_unless_passed(found, task="chain")

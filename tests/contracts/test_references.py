@@ -78,6 +78,8 @@ def test_gates_were_passed(reference: Reference) -> None:
     found = {g.name: Gate(**g.model_dump()) for g in reference.record.gates}
 
     assert all(gate.passed for gate in found.values())
+    low, high = found["composition"].interval or (0.0, 0.0)
+    assert 0 < low <= found["composition"].measured <= high <= 1
     assert set(found) == {
         "regime",
         "exact",

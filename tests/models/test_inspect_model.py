@@ -1,13 +1,15 @@
 """Reading what a model says of itself, from folders and from the hub's cache."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer, GPT2Config, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, GPT2Config, PreTrainedTokenizerFast
 
 from bench.errors import FileFormatError, ModelUnavailableError, UserError
+from bench.models.architectures.registry import KNOWN
 from bench.models.inspection import inspect_model
 from bench.models.memory import count_parameters
 
@@ -47,6 +49,17 @@ def refuse_config(folder: Path) -> None:
         inspect_model(str(folder))
 
 
+def refuse_tokenizer(folder: Path, files: str) -> None:
+    """Check that the tokenizer in a folder is refused with its files."""
+    with pytest.raises(
+        FileFormatError,
+        match=rf"^The tokenizer of '{folder}' \({re.escape(files)}\) cannot be read "
+        r"\(\w+: .*\)\. Mend it, or use a copy of the model without these files to "
+        r"work with token ids alone\.$",
+    ):
+        inspect_model(str(folder))
+
+
 def test_a_folder_with_a_tokenizer(
     folder: Path, configure: Configure, train_tokenizer: Train
 ) -> None:
@@ -70,21 +83,42 @@ def test_a_folder_without_a_tokenizer(folder: Path) -> None:
     assert (found.bos, found.ordinary) == (None, (0, 63))
 
 
-@pytest.mark.parametrize("content", ["{", "", "null", "[]"])
-@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "content", [b"{", b"", b"null", b"[]", b"\xff\xfe", b'{"model": {"type": "odd"}}']
+)
 def test_a_broken_tokenizer_is_refused(
-    name: str, content: str, folder: Path, train_tokenizer: Train
+    content: bytes, folder: Path, train_tokenizer: Train
 ) -> None:
     """A tokenizer that cannot be read is not taken for one that is not there."""
     train_tokenizer().save_pretrained(folder)
-    (folder / name).write_text(content)
+    (folder / "tokenizer.json").write_bytes(content)
 
-    with pytest.raises(
-        FileFormatError,
-        match=rf"^The tokenizer of '{folder}' cannot be read \(\w+Error: .*\)\. Mend "
-        r"its files, or remove them to work with token ids alone\.$",
-    ):
-        inspect_model(str(folder))
+    refuse_tokenizer(folder, "tokenizer.json, tokenizer_config.json")
+
+
+@pytest.mark.parametrize("content", ["{", "null", "[]", '{"tokenizer_class": 7}'])
+def test_a_broken_description_of_a_tokenizer(content: str, folder: Path) -> None:
+    """What says which tokenizer it is has to make sense, too."""
+    (folder / "tokenizer_config.json").write_text(content)
+
+    refuse_tokenizer(folder, "tokenizer_config.json")
+
+
+@pytest.mark.parametrize("architecture", sorted(KNOWN))
+def test_no_tokenizer_is_made_up(architecture: str, tmp_path: Path) -> None:
+    """Where there are no files there is no tokenizer, whatever transformers makes up.
+
+    For some architectures it makes one of special tokens alone, and no ordinary token
+    would be left to draw prompts from.
+    """
+    sizes = {"vocab_size": 64, "num_hidden_layers": 2, "hidden_size": 16}
+    config = AutoConfig.for_model(architecture, **sizes, num_attention_heads=2)
+    config.save_pretrained(tmp_path)
+    found = inspect_model(str(tmp_path))
+    first, last = found.ordinary
+
+    assert found.tokenizer is None
+    assert last - first > 32
 
 
 def test_a_tokenizer_that_needs_a_package(
@@ -98,8 +132,8 @@ def test_a_tokenizer_that_needs_a_package(
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", load)
     with pytest.raises(
         UserError,
-        match=rf"^The tokenizer of '{folder}' needs a package: It needs the package "
-        r"abacus\.$",
+        match=rf"^The tokenizer of '{folder}' needs a package \(ImportError: It needs "
+        r"the package abacus\.\)\.$",
     ):
         inspect_model(str(folder))
 
@@ -183,9 +217,6 @@ def trap(folder: Path) -> Path:
     classes = {"AutoConfig": "configuration_trap.TrapConfig"}
     classes["AutoModelForCausalLM"] = "modeling_trap.TrapForCausalLM"
     edit_config(folder, auto_map=classes)
-    tokens = {"AutoTokenizer": ["tokenization_trap.TrapTokenizer", None]}
-    own = {"tokenizer_class": "TrapTokenizer", "auto_map": tokens}
-    (folder / "tokenizer_config.json").write_text(json.dumps(own))
     return marker
 
 
@@ -203,6 +234,17 @@ def test_code_of_a_known_model_never_runs(trap: Path, folder: Path) -> None:
     found = inspect_model(str(folder))
 
     assert (found.architecture, found.tokenizer) == ("gpt2", None)
+    assert not trap.exists()
+
+
+def test_code_of_a_tokenizer_never_runs(trap: Path, folder: Path) -> None:
+    """A tokenizer that needs code of its own is refused, its code unread."""
+    tokens = {"AutoTokenizer": ["tokenization_trap.TrapTokenizer", None]}
+    own = {"tokenizer_class": "TrapTokenizer", "auto_map": tokens}
+    (folder / "tokenizer_config.json").write_text(json.dumps(own))
+
+    with pytest.raises(FileFormatError, match=r"^The tokenizer of .*cannot be read"):
+        inspect_model(str(folder))
     assert not trap.exists()
 
 
@@ -254,7 +296,10 @@ def test_a_cached_model_with_code(cached: Path) -> None:
     config = {"model_type": "trap", "auto_map": classes}
     (cached / "config.json").write_text(json.dumps(config))
 
-    with pytest.raises(UserError, match=rf"^'{NAME}' cannot be used: .*custom code"):
+    with pytest.raises(
+        UserError,
+        match=rf"^The configuration of '{NAME}' cannot be read: .*custom code",
+    ):
         inspect_model(NAME)
 
 
@@ -262,5 +307,8 @@ def test_a_cached_model_of_an_unknown_type(cached: Path) -> None:
     """A hub model of a type that nobody knows is refused by name."""
     edit_config(cached, model_type="perceptron")
 
-    with pytest.raises(UserError, match=rf"^'{NAME}' cannot be used: .*`perceptron`"):
+    with pytest.raises(
+        UserError,
+        match=rf"^The configuration of '{NAME}' cannot be read: .*`perceptron`",
+    ):
         inspect_model(NAME)

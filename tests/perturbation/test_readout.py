@@ -91,12 +91,22 @@ def test_rows_of_readouts(few_prompts: tuple[Prompt, ...], rows: slice) -> None:
     assert_close(some.weights, build_readouts(few_prompts[rows], device=CPU).weights)
 
 
-def test_half_precision_is_read_in_full(few_prompts: tuple[Prompt, ...]) -> None:
-    """Responses of a bfloat16 model are averaged in float32."""
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_precision_is_never_lost(
+    given: torch.dtype, expected: torch.dtype, few_prompts: tuple[Prompt, ...]
+) -> None:
+    """Responses are averaged in float32 at least, and in float64 where they are."""
     readouts = build_readouts(few_prompts, device=CPU)
-    field = torch.rand(3, len(few_prompts[0].perturbed), 5, 17).bfloat16()
+    field = torch.rand(3, len(few_prompts[0].perturbed), 5, 17).to(given)
 
     read = readouts.read(field)
 
-    assert read.dtype == torch.float32
-    assert_close(read, readouts.read(field.float()))
+    assert read.dtype == expected
+    assert_close(read.float(), readouts.read(field.float()))

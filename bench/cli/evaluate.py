@@ -19,7 +19,7 @@ from bench.cli.options import (
 )
 from bench.cli.scored import print_scored, score_records
 from bench.errors import MissingExtraError
-from bench.tasks.registry import find_task, suite_tasks
+from bench.tasks.registry import find_tasks, suite_tasks
 from bench.tasks.spec import Task
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def evaluate(
 
 def _choose(names: list[str] | None, *, suite: str, root: Path) -> tuple[Task, ...]:
     if names:
-        return tuple(find_task(name, root=root) for name in names)
+        return find_tasks(names, root=root)
     return suite_tasks(suite, root=root)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from bench.cli.lazy import Command, lazy_group, plain_typer
 from bench.errors import BenchError
@@ -44,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 something ran and failed, 2 usage or input error, 3 a submission has
         problems, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal may know ASCII alone
+            stream.reconfigure(errors="replace")
     try:
         app(None if argv is None else list(argv), prog_name="bench")
     except BenchError as error:

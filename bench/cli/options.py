@@ -17,7 +17,10 @@ Root = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Device = Annotated[str, typer.Option(help="Where to run the model: cpu, cuda, ...")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the method's randomness.")]
+LARGEST_SEED = 2**63 - 1
+Seed = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the method's randomness.")
+]
 Tasks = Annotated[
     list[str] | None,
     typer.Option("--task", help="Only this task, by name or task.toml; repeatable."),

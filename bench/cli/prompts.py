@@ -37,7 +37,12 @@ def fresh(
             f"'{spec.id}' has no recipe: its prompts were brought, not drawn. Choose a "
             "task with [prompts.recipe]."
         )
-    drawn = draw_prompts(spec.prompts.recipe.model_copy(update={"seed": seed}))
+    if out.exists():
+        raise UserError(f"'{out}' exists already and was left alone. Name a new file.")
+    try:
+        drawn = draw_prompts(spec.prompts.recipe.model_copy(update={"seed": seed}))
+    except ValueError as error:
+        raise UserError(f"The recipe of '{spec.id}' cannot be drawn: {error}") from None
     data = prompt_lines(drawn)
     write_atomically(out, data)
     print(sha256_of_bytes(data))

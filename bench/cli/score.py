@@ -10,8 +10,8 @@ from bench.cli.options import DEFAULT_SUITE, Json, Root, resolve_root
 from bench.cli.scored import print_scored, score_records
 from bench.errors import FileFormatError, UserError
 from bench.results.attribution_record import AttributionRecord, read_attribution
-from bench.tasks.registry import find_suite, find_task
-from bench.tasks.spec import Task, read_task
+from bench.tasks.registry import find_suite, find_task, find_tasks
+from bench.tasks.spec import Task
 
 
 def score(
@@ -20,7 +20,7 @@ def score(
         DEFAULT_SUITE
     ),
     task: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(help="A task.toml from outside the repository; repeatable."),
     ] = None,
     as_json: Json = False,
@@ -28,7 +28,7 @@ def score(
 ) -> None:
     """Score stored attributions again; runs no model."""
     folder = resolve_root(root)
-    brought = {found.id: found for found in (read_task(t) for t in task or [])}
+    brought = {found.id: found for found in find_tasks(task or [], root=folder)}
     records = _read(results, brought, root=folder)
     tasks = {of.id for of, _ in records}
     scored = score_records(

@@ -1,13 +1,14 @@
 """``bench task``: make a task of your own."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli.lazy import plain_typer
-from bench.cli.options import Seed
+from bench.cli.options import LARGEST_SEED, Seed
 from bench.errors import MissingExtraError, UserError
 from bench.evaluation.new_task import write_planted_task
 from bench.tasks.planted import PlantedRecipe
@@ -31,15 +32,26 @@ def init(
         str | None, typer.Option(help="Branch or commit of a hub model.")
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="Repeat passages of this file, one a line.")
+        Path | None,
+        typer.Option(help="Repeat these passages: lines, or a table's column 'text'."),
     ] = None,
     prompts: Annotated[
         Path | None, typer.Option(help="Take these prompts, with their probes.")
     ] = None,
-    period: Annotated[int, typer.Option(min=8, help="Tokens of a half.")] = 16,
-    discovery: Annotated[int, typer.Option(min=2, help="Prompts methods see.")] = 32,
-    reference: Annotated[int, typer.Option(min=17, help="Prompts for reference.")] = 32,
-    seed: Seed = 0,
+    period: Annotated[
+        int | None, typer.Option(min=8, help="Tokens of a half.", show_default="16")
+    ] = None,
+    discovery: Annotated[
+        int | None, typer.Option(min=2, help="Prompts methods see.", show_default="32")
+    ] = None,
+    reference: Annotated[
+        int | None,
+        typer.Option(min=17, help="Prompts for the reference.", show_default="32"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed.", show_default="0"),
+    ] = None,
     bos: TokenId = None,
     first_token: TokenId = None,
     last_token: TokenId = None,
@@ -50,6 +62,13 @@ def init(
     """
     if texts is not None and prompts is not None:
         raise UserError("--texts and --prompts exclude each other; give one of them.")
+    of_tokens = {"--first-token": first_token, "--last-token": last_token}
+    if texts is not None:
+        _refuse_given(of_tokens, source="--texts")
+    if prompts is not None:
+        of_drawing = {"--period": period, "--discovery": discovery}
+        of_drawing |= {"--reference": reference, "--seed": seed, "--bos": bos}
+        _refuse_given(of_drawing | of_tokens, source="--prompts")
     if (first_token is None) != (last_token is None):
         raise UserError("--first-token and --last-token go together; give both.")
     try:
@@ -58,10 +77,10 @@ def init(
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", extra="run") from None
     wanted = Wanted(
-        period=period,
-        discovery=discovery,
-        reference=reference,
-        seed=seed,
+        period=16 if period is None else period,
+        discovery=32 if discovery is None else discovery,
+        reference=32 if reference is None else reference,
+        seed=seed or 0,
         bos=bos,
         tokens=None
         if first_token is None or last_token is None
@@ -72,6 +91,15 @@ def init(
     _announce(
         write_own_task(folder, name, inspected, wanted, texts=texts, prompts=prompts)
     )
+
+
+def _refuse_given(options: Mapping[str, object], *, source: str) -> None:
+    """Refuse options that would change nothing."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise UserError(
+            f"{', '.join(given)}: this has no effect on {source}. Leave it out."
+        )
 
 
 @task.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tomli_w
 
-from bench.errors import UserError
+from bench.errors import NoRoomError, UserError
 from bench.results.store import write_atomically
 from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
@@ -81,8 +81,13 @@ def write_task(
     )
     check_model_source(model, path)
     document = spec.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    text = tomli_w.dumps(document).encode()
     write_atomically(frozen, data)
-    write_atomically(path, tomli_w.dumps(document).encode())
+    try:
+        write_atomically(path, text)
+    except NoRoomError:
+        frozen.unlink()  # half a task would be in the way of the next try
+        raise
     return path
 
 

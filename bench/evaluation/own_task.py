@@ -6,9 +6,11 @@ from pathlib import Path
 
 from bench.errors import FileFormatError, UserError
 from bench.evaluation.new_task import About, write_task
+from bench.evaluation.reference import FEWEST_PROMPTS
 from bench.models.inspection import Inspected
 from bench.tasks.digest import sha256_of_file
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
+from bench.tasks.passages import read_passages
 from bench.tasks.prompts import Prompt, check_readable, read_prompts
 from bench.tasks.spec import ModelSource
 from bench.tasks.texts import passage_prompts
@@ -44,20 +46,26 @@ def write_own_task(
         name: The task's name.
         model: The model.
         wanted: What the prompts shall be; of brought ones, nothing is changed.
-        texts: File of passages, one a line, to make prompts from.
+        texts: File of passages to make prompts from: lines, or the column ``text`` of a
+            table (.jsonl, .csv, .parquet).
         prompts: File of prompts with explicit probes.
 
     Raises:
         UserError: The model has no token to begin a prompt with, the tokens to draw
             from are too few or hold that token, the texts or prompts are not usable,
-            or there is a task already.
+            there is a task already, or the folder is the model's own.
         FileFormatError: A file cannot be read, or the folder holds no safetensors.
         NoRoomError: A file could not be written.
     """
+    place = Path(model.name)
+    if model.revision is None and folder.resolve() == place.resolve():
+        raise UserError(
+            f"'{folder}' is the model's own folder; its digests would cover the task's "
+            "files, too. Name another folder."
+        )
     recipe = None
     if prompts is not None:
-        made = read_prompts(prompts, split="discovery")
-        made += read_prompts(prompts, split="reference")
+        made = _brought(prompts)
         kind = "Brought prompts"
     elif texts is not None:
         made = _from_texts(texts, model, wanted)
@@ -76,6 +84,16 @@ def write_own_task(
     return write_task(folder, about, model=source, prompts=made, recipe=recipe)
 
 
+def _brought(path: Path) -> tuple[Prompt, ...]:
+    measured = read_prompts(path, split="reference")
+    if len(measured) < FEWEST_PROMPTS:
+        raise UserError(
+            f"'{path}' has {len(measured)} reference prompts; a reference needs at "
+            f"least {FEWEST_PROMPTS}."
+        )
+    return read_prompts(path, split="discovery") + measured
+
+
 def _drawn(recipe: RepeatedRandom) -> tuple[Prompt, ...]:
     try:
         return draw_prompts(recipe)
@@ -85,6 +103,12 @@ def _drawn(recipe: RepeatedRandom) -> tuple[Prompt, ...]:
 
 def _begin(model: Inspected, wanted: Wanted) -> int:
     found = model.bos if wanted.bos is None else wanted.bos
+    size = model.config.vocab_size
+    if found is not None and not 0 <= found < size:
+        raise UserError(
+            f"The token to begin with is {found}; those of '{model.name}' are 0 to "
+            f"{size - 1}. Choose one with --bos."
+        )
     if found is None:
         raise UserError(
             f"'{model.name}' names no token that begins a text. Choose one with --bos, "
@@ -105,8 +129,14 @@ def _longer_side(tokens: tuple[int, int], bos: int) -> tuple[int, int]:
 def _recipe(model: Inspected, wanted: Wanted) -> RepeatedRandom:
     bos = _begin(model, wanted)
     first, last = wanted.tokens or _longer_side(model.ordinary, bos)
+    size = model.config.vocab_size
     if last < 0:
         raise UserError(f"'{model.name}' has special tokens alone, none to draw from.")
+    if last >= size:
+        raise UserError(
+            f"The range of tokens ends at {last}; the model's vocabulary ends at "
+            f"{size - 1}. Choose a smaller --last-token."
+        )
     return RepeatedRandom(
         kind="repeated-random",
         seed=wanted.seed,
@@ -120,15 +150,11 @@ def _recipe(model: Inspected, wanted: Wanted) -> RepeatedRandom:
 
 
 def _from_texts(path: Path, model: Inspected, wanted: Wanted) -> tuple[Prompt, ...]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"'{path}' cannot be read: {error}") from None
-    passages = [line for line in lines if line.strip()]
+    passages = read_passages(path)
     needed = wanted.discovery + wanted.reference
     if len(passages) < needed:
         raise UserError(
-            f"'{path}' holds {len(passages)} passages (one a line); {needed} are "
+            f"'{path}' holds {len(passages)} passages; {needed} are "
             f"needed: {wanted.discovery} for discovery, {wanted.reference} for "
             "reference."
         )

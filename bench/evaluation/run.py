@@ -20,8 +20,8 @@ from bench.results.attribution_record import (
 )
 from bench.results.provenance import bench_digest
 from bench.results.store import to_json, write_atomically
-from bench.results.strict_json import LARGEST_FILE
 from bench.tasks.spec import Task
+from bench.tasks.strict_json import LARGEST_FILE
 
 
 @dataclass(frozen=True)

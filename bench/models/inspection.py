@@ -1,5 +1,6 @@
 """What a model says about itself before its weights are read."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -12,10 +13,16 @@ from transformers.utils import CONFIG_NAME
 
 from bench.errors import FileFormatError, ModelUnavailableError, UserError
 from bench.models.architectures.registry import find_architecture
+from bench.models.files import check_files
 from bench.models.hub import attempts
 from bench.models.memory import count_parameters
 from bench.models.tokenizer import load_tokenizer
-from bench.models.weights import read_config
+from bench.models.weights import read_config, reason_of
+from bench.tasks.drawing import MOST_TOKENS
+
+BLOCKS = range(1, 1001)
+TOKENS = range(2, MOST_TOKENS + 1)
+"""One token to begin with and one to predict; more than any model has."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +95,20 @@ def inspect_model(name: str, *, revision: str | None = None) -> Inspected:
     Raises:
         ModelUnavailableError: The hub model is neither cached nor can it be fetched.
         FileFormatError: The configuration or the tokenizer makes no sense.
-        UserError: The architecture is not known, or the tokenizer needs a package that
-            is not installed.
+        UserError: The architecture is not known, the tokenizer needs a package that is
+            not installed, or a folder was asked for a revision.
     """
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # noqa: PTH112  (Path raises where a name is too long)
+        if revision is not None:
+            raise UserError(
+                f"'{name}' is a folder, which has no revision '{revision}'. Leave out "
+                "--revision, or name a hub model."
+            )
         config, place, commit = _folder_config(name), Path(name), None
     else:
         config, place = _hub_config(name, revision)
         commit = place.name  # .../snapshots/<commit>
+    check_files(place, name=name)
     find_architecture(config.model_type)
     _check_sizes(name, config)
     tokenizer = load_tokenizer(name, revision=commit, files=place)
@@ -103,12 +116,21 @@ def inspect_model(name: str, *, revision: str | None = None) -> Inspected:
 
 
 def _check_sizes(name: str, config: PreTrainedConfig) -> None:
+    """Refuse a configuration that no model can be built from."""
     blocks, tokens = config.num_hidden_layers, config.vocab_size
-    if blocks < 1 or tokens < 2:  # noqa: PLR2004  (one to begin with, one to predict)
+    if blocks not in BLOCKS or tokens not in TOKENS:
         raise FileFormatError(
             f"The configuration of '{name}' names {blocks} blocks and {tokens} tokens; "
-            "a model has at least 1 block and 2 tokens."
+            f"a model has {BLOCKS.start} to {BLOCKS.stop - 1} blocks and "
+            f"{TOKENS.start} to {TOKENS.stop - 1} tokens."
         )
+    try:
+        count_parameters(config)
+    except Exception as error:
+        raise FileFormatError(
+            f"No model can be built from the configuration of '{name}': "
+            f"{reason_of(error)}"
+        ) from None
 
 
 def _folder_config(name: str) -> PreTrainedConfig:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
@@ -16,8 +17,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from bench.errors import FileFormatError, ModelUnavailableError
+from bench.errors import BenchError, FileFormatError, ModelUnavailableError
 from bench.models.architectures.registry import KNOWN
+from bench.models.files import check_files
 from bench.models.hub import attempts
 from bench.models.memory import check_memory
 from bench.tasks.spec import ModelSource
@@ -25,8 +27,8 @@ from bench.tasks.spec import ModelSource
 # forward-mode derivatives and attention patterns need eager attention
 ATTENTION = "eager"
 
-STUMBLES = (AttributeError, KeyError, TypeError, ZeroDivisionError)
-"""What transformers raises on a file that is JSON and makes no sense."""
+LOADED_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json")
+"""What is fetched of a hub model: never a pickle, never code."""
 
 LARGE = 1_000_000_000
 """Weights from which on a reference takes hours on a CPU."""
@@ -44,10 +46,12 @@ def load_folder(folder: Path, *, device: str = "cpu") -> PreTrainedModel:
         ModelUnavailableError: The device has too little memory.
     """
     try:
-        return _loaded(str(folder), device=device, local_files_only=True)
-    except (OSError, ValueError, SafetensorError) as error:
+        return _loaded(folder, name=str(folder), device=device)
+    except BenchError:
+        raise
+    except Exception as error:
         raise FileFormatError(
-            f"The model in '{folder}' cannot be loaded: {error}"
+            f"The model in '{folder}' cannot be loaded: {reason_of(error)}"
         ) from None
 
 
@@ -64,14 +68,21 @@ def load_hub(source: ModelSource, *, device: str) -> PreTrainedModel:
     reason = ""
     for cached in attempts():
         try:
-            return _loaded(
-                name, device=device, revision=revision, local_files_only=cached
+            # by its folder: a bare name could be that of a folder near by
+            folder = snapshot_download(
+                name,
+                revision=revision,
+                local_files_only=cached,
+                allow_patterns=list(LOADED_FILES),
             )
+            return _loaded(Path(folder), name=name, device=device)
+        except BenchError:
+            raise
         except OSError as error:
             reason = str(error).splitlines()[0]
-        except (ValueError, SafetensorError) as error:
+        except Exception as error:
             raise FileFormatError(
-                f"The hub model '{name}' cannot be loaded: {error}"
+                f"The hub model '{name}' cannot be loaded: {reason_of(error)}"
             ) from None
     raise ModelUnavailableError(_how_to_get(source, reason))
 
@@ -113,26 +124,37 @@ def read_config(name: str, **options: object) -> PreTrainedConfig:
     """
     try:
         return AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
-    except StrictDataclassError as error:
-        raise ValueError(" ".join(str(error).split())) from None
-    except STUMBLES as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from None
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(reason_of(error)) from None
 
 
-def _loaded(name: str, *, device: str, **options: object) -> PreTrainedModel:
-    config = read_config(name, **options)
+def reason_of(error: Exception) -> str:
+    """Say in one line why something was not to be read.
+
+    On a file that makes no sense transformers raises whatever its code runs into.
+    """
+    reason = " ".join(str(error).split())
+    meant = (OSError, ValueError, SafetensorError, StrictDataclassError)
+    return reason if isinstance(error, meant) else f"{type(error).__name__}: {reason}"
+
+
+def _loaded(folder: Path, *, name: str, device: str) -> PreTrainedModel:
+    check_files(folder, name=name)
+    config = read_config(str(folder), local_files_only=True)
     if config.model_type in KNOWN:  # the sizes of others go by other names
         check_memory(config, name=name, device=device)
     with _quiet():
         loaded = AutoModelForCausalLM.from_pretrained(
-            name,
+            str(folder),
             dtype=torch.float32,
             use_safetensors=True,  # never a pickle
             trust_remote_code=False,
             attn_implementation=ATTENTION,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are refused below, by name
-            **options,
+            local_files_only=True,
         )
     module, info = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
     wrong = {key: sorted(info[key]) for key in ("missing_keys", "unexpected_keys")}

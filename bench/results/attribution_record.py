@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from bench.profiles.attribution import Kind, LayerAttribution, as_writes
 from bench.results.provenance import Provenance
-from bench.results.strict_json import read_strict_json
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.spec import Digest, Slug, Task
+from bench.tasks.strict_json import read_strict_json
 
 Values = Annotated[tuple[float, ...], Field(min_length=1)]
 

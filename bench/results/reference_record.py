@@ -7,14 +7,15 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from bench.errors import DigestError, ReferencePendingError
+from bench.errors import DigestError, FileFormatError, ReferencePendingError
 from bench.profiles.promptwise import ProfileName, PromptwiseReference
 from bench.results.attribution_record import TaskKey, task_key
 from bench.results.provenance import Provenance
+from bench.results.reference_checks import reference_problems
 from bench.results.store import read_arrays
-from bench.results.strict_json import read_strict_json
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.spec import Digest, ProtocolName, Task
+from bench.tasks.strict_json import read_strict_json
 
 Numbers = tuple[float, ...]
 
@@ -141,7 +142,7 @@ def read_reference(task: Task, *, root: Path) -> Reference:
 
     Raises:
         ReferencePendingError: It was not measured yet.
-        FileFormatError: Its files are malformed or altered.
+        FileFormatError: Its files are malformed, or do not hold together.
         DigestError: It was measured on another version of the task.
     """
     path = reference_path(task, root=root)
@@ -159,6 +160,18 @@ def read_reference(task: Task, *, root: Path) -> Reference:
             f"bench reference compute {_call(task, path)}"
         )
     arrays = read_arrays(path.with_suffix(".safetensors"), sha256=record.arrays_sha256)
+    problems = list(
+        reference_problems(
+            record, arrays, prompts=record.prompts, n_sections=task.n_sections
+        )
+    )
+    if problems:
+        raise FileFormatError(
+            f"'{path}' and its arrays do not hold together:\n"
+            + "\n".join(problems)
+            + f"\nRestore them, or measure again with: bench reference compute "
+            f"{_call(task, path)}"
+        )
     promptwise = PromptwiseReference(
         gain=arrays["gain"],
         signature=arrays["signature"][:, -1],

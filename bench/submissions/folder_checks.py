@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.results.strict_json import LARGEST_FILE
 from bench.submissions.manifest import MANIFEST, README
 from bench.submissions.problems import Problem
+from bench.tasks.strict_json import LARGEST_FILE
 
 MOST_FILES = 200
 """Problems after this many files are not listed one by one."""

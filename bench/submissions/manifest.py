@@ -7,9 +7,9 @@ from pydantic import Field
 
 from bench.profiles.promptwise import ProfileName
 from bench.results.attribution_record import MethodKey
-from bench.results.strict_json import read_strict_json
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.spec import Digest
+from bench.tasks.strict_json import read_strict_json
 
 MANIFEST = "submission.json"
 README = "README.md"

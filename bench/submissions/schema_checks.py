@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import ReferenceRecord
-from bench.results.strict_json import StrictJSONError, read_strict_json
 from bench.submissions.manifest import Manifest
 from bench.submissions.problems import Problem
 from bench.tasks.frozen import FrozenModel
+from bench.tasks.strict_json import StrictJSONError, read_strict_json
 
 PUBLISHED: dict[str, type[FrozenModel]] = {
     "attribution": AttributionRecord,

@@ -9,6 +9,9 @@ from pydantic import Field
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.prompts import Probe, Prompt, Split
 
+MOST_TOKENS = 10_000_000
+"""More than any vocabulary has."""
+
 
 class RepeatedRandom(FrozenModel):
     """``[BOS] s_1 .. s_N s_1 .. s_N``, the s distinct, uniform over a token range."""
@@ -17,10 +20,10 @@ class RepeatedRandom(FrozenModel):
     seed: Annotated[int, Field(ge=0)]
     period: Annotated[int, Field(ge=8)]
     """N, the length of a half in tokens."""
-    bos: Annotated[int, Field(ge=0)]
-    first_token: Annotated[int, Field(ge=0)]
+    bos: Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
+    first_token: Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
     """Smallest id of the ordinary tokens."""
-    last_token: Annotated[int, Field(ge=0)]
+    last_token: Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
     """Largest id of the ordinary tokens, inclusive."""
     discovery: Annotated[int, Field(ge=2)]
     """Number of prompts that methods see."""

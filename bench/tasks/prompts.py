@@ -3,16 +3,17 @@
 Positions count from 0, the beginning-of-sequence token included.
 """
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from bench.errors import FileFormatError, UserError
 from bench.tasks.frozen import FrozenModel, describe
-from bench.tasks.json_lines import read_rows
+from bench.tasks.strict_json import find_problem
 
 Split = Literal["discovery", "reference"]
 Position = Annotated[int, Field(ge=0)]
@@ -86,9 +87,8 @@ def read_prompts(path: Path, *, split: Split) -> tuple[Prompt, ...]:
     Raises:
         FileFormatError: A line is malformed, a prompt does not hold together, or the
             split is empty. All problems of the file are reported at once.
-        MissingExtraError: ``datasets`` is not installed.
     """
-    prompts = _validated(read_rows(path), path)
+    prompts = _validated(path)
     problems = list(find_problems(prompts))
     if problems:
         raise FileFormatError(f"'{path}' is not usable:\n" + "\n".join(problems))
@@ -98,13 +98,17 @@ def read_prompts(path: Path, *, split: Split) -> tuple[Prompt, ...]:
     return chosen
 
 
-def _validated(rows: Sequence[dict[str, object]], path: Path) -> list[Prompt]:
+def _validated(path: Path) -> list[Prompt]:
     """Check every line against the prompt model and report all problems at once."""
     prompts: list[Prompt] = []
     problems: list[str] = []
-    for number, row in enumerate(rows, start=1):
+    for number, line in _lines(path):
+        problem = find_problem(line)
+        if problem is not None:
+            problems.append(f" line {number} is not strict JSON: {problem}")
+            continue
         try:
-            prompts.append(Prompt.model_validate(_tuples(row)))
+            prompts.append(Prompt.model_validate_json(line))
         except ValidationError as error:
             problems.append(f" line {number}:\n{describe(error)}")
     if problems:
@@ -112,14 +116,17 @@ def _validated(rows: Sequence[dict[str, object]], path: Path) -> list[Prompt]:
     return prompts
 
 
-def _tuples(value: object) -> object:
-    """Turn lists into the tuples that a strict record asks for."""
-    if isinstance(value, dict):
-        items = cast("dict[str, object]", value).items()
-        return {key: _tuples(item) for key, item in items}
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in cast("list[object]", value))
-    return value
+def _lines(path: Path) -> list[tuple[int, bytes]]:
+    """Read the lines that are not blank, with their numbers."""
+    try:
+        data = path.read_bytes().removeprefix(BOM_UTF8)
+    except OSError as error:
+        raise FileFormatError(f"'{path}' cannot be read: {error.strerror}.") from None
+    numbered = enumerate(data.split(b"\n"), start=1)
+    lines = [(number, line) for number, line in numbered if line.strip()]
+    if not lines:
+        raise FileFormatError(f"'{path}' is empty; expected one prompt a line.")
+    return lines
 
 
 def check_readable(prompts: Sequence[Prompt], *, vocabulary: int, context: int) -> None:
@@ -189,14 +196,28 @@ def _probe_problems(prompt: Prompt, *, length: int) -> Iterator[str]:
             yield f"{where} its source is the first token, which nothing predicts."
         if probe.source >= probe.site:
             yield f"{where} its site {probe.site} is not after its source."
-        if (probe.source, probe.site) in probe.controls:
-            yield f"{where} its own copy site is among its controls."
+        yield from _control_problems(prompt, probe, where)
         if not probe.far_controls:
             yield (
                 f"{where} none of its controls is at least half as far from its source "
                 f"as its own site is (here {probe.site - probe.source}); nearer ones "
                 "answer to whatever mixes neighbouring positions."
             )
+
+
+def _control_problems(prompt: Prompt, probe: Probe, where: str) -> Iterator[str]:
+    """Say which controls can respond to nothing, or hold a correlation."""
+    pairs = {(other.source, other.site) for other in prompt.probes}
+    for source, site in dict.fromkeys(probe.controls):
+        control = f"{where} its control ({source}, {site})"
+        if (source, site) == (probe.source, probe.site):
+            yield f"{where} its own copy site is among its controls."
+        elif (source, site) in pairs:
+            yield f"{control} is a probe of this prompt."
+        elif source == 0:
+            yield f"{control} has the first token as source."
+        elif source >= site:
+            yield f"{control} never responds: its site is not after its source."
 
 
 def _distance_problems(prompts: Sequence[Prompt]) -> Iterator[str]:

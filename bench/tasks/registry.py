@@ -2,9 +2,10 @@
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import FileFormatError, UnknownNameError
+from bench.errors import FileFormatError, UnknownNameError, UserError
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.spec import Task, read_task
 
@@ -12,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 TASK_FILE = "task.toml"
 SUITES_FILE = "suites.toml"
+OWN_TASKS = " A task of your own goes by its path: --task path/to/task.toml."
 
 
 class Suite(FrozenModel):
@@ -52,10 +54,15 @@ def find_task(name: str, *, root: Path) -> Task:
         FileFormatError: The task file cannot be read.
     """
     if name.endswith(".toml"):
+        if Path(name).name != TASK_FILE:
+            raise FileFormatError(
+                f"'{name}' is not called {TASK_FILE}: a task has a folder of its own, "
+                "with its prompts and its reference. Rename the file."
+            )
         return read_task(Path(name))
     files = task_files(root)
     if name not in files:
-        raise UnknownNameError("task", name, files)
+        raise UnknownNameError("task", name, files, advice=OWN_TASKS)
     task = read_task(files[name])
     if task.id != name:
         raise FileFormatError(
@@ -63,6 +70,26 @@ def find_task(name: str, *, root: Path) -> Task:
             "Rename one of them."
         )
     return task
+
+
+def find_tasks(names: Sequence[str], *, root: Path) -> tuple[Task, ...]:
+    """Find several tasks; what is stored about a task goes by its id alone.
+
+    Raises:
+        UnknownNameError: There is no such task.
+        FileFormatError: A task file cannot be read.
+        UserError: Two of the tasks have one id.
+    """
+    found: dict[str, Task] = {}
+    for task in (find_task(name, root=root) for name in names):
+        first = found.setdefault(task.id, task)
+        if first is not task:
+            raise UserError(
+                f"'{first.file}' and '{task.file}' are both called '{task.id}', and "
+                "results are stored by this name. Give each task once, and another "
+                "name or another --out to a second one."
+            )
+    return tuple(found.values())
 
 
 def read_suites(root: Path) -> dict[str, Suite]:

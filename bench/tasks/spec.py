@@ -16,6 +16,9 @@ from bench.tasks.planted import ARCHITECTURES, PlantedRecipe
 from bench.tasks.prompts import Prompt, Split, read_prompts
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""No control characters, and none that change the direction of writing."""
+Text = Annotated[str, Field(pattern=TEXT, max_length=1000)]
 SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
 Slug = Annotated[str, Field(pattern=SLUG)]
 
@@ -31,9 +34,9 @@ class ModelSource(FrozenModel):
 
     embedded: Slug | None = None
     """Name of a folder in ``tasks/models``."""
-    path: str | None = None
+    path: Text | None = None
     """A local folder, relative to the task file."""
-    hub: str | None = None
+    hub: Text | None = None
     """A hub id; needs ``revision``."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     """The hub commit, 40 hexadecimal digits."""
@@ -41,12 +44,12 @@ class ModelSource(FrozenModel):
     """A model written by hand, generated whenever it is needed."""
     gated: bool = False
     """Whether the hub asks for a licence to be accepted first."""
-    parameters: Annotated[int, Field(ge=1)] | None = None
+    parameters: Annotated[int, Field(ge=1, le=10**15)] | None = None
     """Number of weights, known before the model is at hand."""
     architecture: str
     """``model_type`` of the model's configuration."""
-    blocks: Annotated[int, Field(ge=1)]
-    sha256: dict[str, Digest] = Field(default_factory=dict)
+    blocks: Annotated[int, Field(ge=1, le=1000)]
+    sha256: dict[Text, Digest] = Field(default_factory=dict)
     """Digests of the model's files. Empty for a hub model, which its revision pins, and
     for a planted one, which its seed does."""
 
@@ -59,7 +62,7 @@ class ModelSource(FrozenModel):
 class PromptSource(FrozenModel):
     """The prompt file, its digest, and the recipe it was drawn by."""
 
-    file: str
+    file: Text
     sha256: Digest
     recipe: RepeatedRandom | None = None
 
@@ -77,8 +80,8 @@ class TaskSpec(FrozenModel):
     name: Slug
     version: Annotated[int, Field(ge=1)]
     """Rises by one with every change that can move a score."""
-    summary: str
-    licence: str
+    summary: Text
+    licence: Text
     protocol: ProtocolName
     """The reference protocol."""
     model: ModelSource
@@ -109,12 +112,15 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything in the task file that can move a score."""
+        """SHA-256 over everything in the task file that can move a score.
+
+        A folder may move: digests of its files, or the revision, say what is in it.
+        """
         fields = self.spec.model_dump(
             mode="json", include={"family", "name", "version", "protocol"}
         )
         model = self.spec.model.model_dump(
-            mode="json", exclude_none=True, exclude={"gated", "parameters"}
+            mode="json", exclude_none=True, exclude={"gated", "parameters", "path"}
         )
         prompts = self.spec.prompts.sha256
         return sha256_of_record(fields | {"model": model, "prompts": prompts})
@@ -192,13 +198,18 @@ def read_task(path: Path) -> Task:
         raise FileFormatError(
             f"The task file '{path}' cannot be read: {error.strerror}."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML's own, UTF-8, huge numbers
         raise FileFormatError(
             f"The task file '{path}' is not valid TOML: {error}"
         ) from None
-    spec = TaskSpec.parse(json.dumps(document, default=str), file=path)
+    spec = TaskSpec.parse(json.dumps(document, default=_foreign), file=path)
     check_model_source(spec.model, path)
     return Task(spec=spec, file=path.resolve())
+
+
+def _foreign(value: object) -> dict[str, str]:
+    """Show dates and times, which JSON does not know, as what fits nowhere."""
+    return {type(value).__name__: str(value)}
 
 
 def check_model_source(source: ModelSource, path: Path) -> None:
@@ -206,7 +217,8 @@ def check_model_source(source: ModelSource, path: Path) -> None:
 
     Raises:
         FileFormatError: There is no source or more than one, a hub model has no
-            revision, files have no digests, or a circuit cannot be planted so.
+            revision or has digests, other files have none, or a circuit cannot be
+            planted so.
     """
     given = [key for key in SOURCES if getattr(source, key) is not None]
     if len(given) != 1:
@@ -218,6 +230,11 @@ def check_model_source(source: ModelSource, path: Path) -> None:
         raise FileFormatError(
             f"'{path}': [model] hub = '{source.hub}' needs 'revision', the commit's 40 "
             "hexadecimal digits."
+        )
+    if source.hub is not None and source.sha256:
+        raise FileFormatError(
+            f"'{path}': [model.sha256] is for files in a folder; a hub model is pinned "
+            "by its revision. Leave it out."
         )
     _check_planted(source, path)
     in_folder = source.embedded is not None or source.path is not None

@@ -142,10 +142,10 @@ def ratios(bench: Bench) -> Found:
     )
     found: Found = {"peak": peak, "signature": signature.tolist(), "ratios": None}
     if peak > 0:  # at the embeddings no site but the source responds
+        controls = {"all": near, "far": far, "prompts": prompts}
         found["ratios"] = {
-            "all": copy / near,
-            "far": copy / far,
-            "prompts": copy / prompts,
+            kind: copy / other if other > 0 else None
+            for kind, other in controls.items()
         }
     return found
 
@@ -192,7 +192,7 @@ def draw(rows: list[Found], path: Path) -> None:
         own = [row for row in planted if row["planted"][0] == architecture]
         depth = [row["planted"][1] for row in own]
         for kind, mark in (("all", "x"), ("far", "o")):
-            values = [row["ratios"][kind] for row in own]
+            values = [row["ratios"][kind] or np.nan for row in own]
             look = {"ms": 4, "color": f"C{colour}", "label": f"{architecture}, {kind}"}
             panels[0].loglog(depth, values, mark, **look)
         for kind, mark in (("2% of final", "x"), ("10% of largest", "o")):

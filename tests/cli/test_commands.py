@@ -2,6 +2,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -614,6 +615,37 @@ def test_prompts_fresh(bench: Bench, tmp_path: Path, repository: Path) -> None:
         assert ran.err.startswith("20 prompts in ")
         assert digest == digests.setdefault(seed, digest)
     assert digests[1] != digests[2]
+
+
+def test_prompts_leave_files_alone(bench: Bench, repository: Path) -> None:
+    """Frozen prompts are never written over."""
+    path = repository / "tasks" / EARLY / "prompts.jsonl"
+    before = path.read_bytes()
+    ran = bench("prompts", "fresh", EARLY, "--seed", "1", "--out", path)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        f"'{path}' exists already and was left alone. Name a new file.\n"
+    )
+    assert path.read_bytes() == before
+
+
+def test_a_recipe_that_cannot_be_drawn(bench: Bench, repository: Path) -> None:
+    """A recipe that asks for too much is refused in one message."""
+    path = repository / "tasks" / EARLY / "task.toml"
+    path.write_text(re.sub(r"last_token = \d+", "last_token = 3", path.read_text()))
+    ran = bench("prompts", "fresh", EARLY, "--seed", "1", "--out", "x")
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"The recipe of '{EARLY}' cannot be drawn: Two fresh ")
+
+
+def test_a_seed_has_an_end(bench: Bench) -> None:
+    """A seed that no generator takes is refused by the command line."""
+    ran = bench("prompts", "fresh", EARLY, "--seed", str(2**63), "--out", "x")
+
+    assert ran.code == 2
+    assert "9223372036854775807" in ran.err
 
 
 def test_prompts_without_a_recipe(bench: Bench, repository: Path) -> None:

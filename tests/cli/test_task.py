@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from bench.tasks.drawing import RepeatedRandom
 from bench.tasks.prompts import Prompt
+from bench.tasks.registry import data_root
 from bench.tasks.spec import read_task
 
 Bench = Callable[..., Any]
@@ -151,19 +152,35 @@ def test_init_on_a_revision(
         ),
         (
             ["--bos", "40"],
-            "The prompts hold token 40; the model's vocabulary ends at 39. Draw "
-            "prompts for this model.\n",
+            "The token to begin with is 40; those of 'model' are 0 to 39. Choose one "
+            "with --bos.\n",
         ),
         (
             ["--period", "32", "--first-token", "2", "--last-token", "65"],
-            "The prompts hold token 65; the model's vocabulary ends at 39. The prompts "
-            "have 65 tokens; the model's context holds 64. Draw prompts for this "
-            "model.\n",
+            "The range of tokens ends at 65; the model's vocabulary ends at 39. Choose "
+            "a smaller --last-token.\n",
+        ),
+        (
+            ["--prompts", "a", "--period", "16", "--bos", "1"],
+            "--period, --bos: this has no effect on --prompts. Leave it out.\n",
+        ),
+        (
+            ["--texts", "a", "--last-token", "9"],
+            "--last-token: this has no effect on --texts. Leave it out.\n",
+        ),
+        (
+            ["--revision", "main"],
+            "'model' is a folder, which has no revision 'main'. Leave out --revision, "
+            "or name a hub model.\n",
+        ),
+        (
+            ["--period", "32", "--first-token", "2", "--last-token", "39"],
+            "Two fresh halves of 32 distinct tokens need 64 ordinary tokens; the range "
+            "holds 38. Choose a smaller period or more tokens.\n",
         ),
         (
             ["--texts", "none.txt"],
-            "'none.txt' cannot be read: [Errno 2] No such file or directory: "
-            "'none.txt'\n",
+            "'none.txt' cannot be read: there is no such file.\n",
         ),
         (
             ["--prompts", "none.jsonl"],
@@ -266,6 +283,30 @@ def test_init_on_other_models(bench: Bench, tmp_path: Path) -> None:
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("The configuration in 'model' cannot be read: ")
     assert not Path("mine").exists()
+
+
+@pytest.mark.parametrize("name", ["small-gemma2", "small-gpt2", "small-llama"])
+def test_init_on_the_models_of_the_benchmark(name: str, bench: Bench) -> None:
+    """The models that come with the benchmark are models like any other."""
+    model = data_root() / "tasks" / "models" / name
+    ran = bench("task", "init", "mine", "--model", model, "--bos", "0", root=False)
+
+    assert ran.code == 0
+    recipe = read_task(Path("mine/task.toml")).spec.prompts.recipe
+    assert recipe is not None
+    assert (recipe.bos, recipe.first_token, recipe.last_token) == (0, 1, 128)
+
+
+def test_init_in_the_models_own_folder(bench: Bench) -> None:
+    """A task among the model's files would have its own files digested."""
+    ran = bench("task", "init", "model", "--model", "model", root=False)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        "'model' is the model's own folder; its digests would cover the task's files, "
+        "too. Name another folder.\n"
+    )
+    assert not Path("model/task.toml").exists()
 
 
 @pytest.mark.parametrize("name", ["task.toml", "prompts.jsonl"])

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from bench.errors import FileFormatError, NoRoomError, UserError
+from bench.evaluation import new_task
 from bench.evaluation.new_task import About, write_planted_task, write_task
+from bench.results.store import write_atomically
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 from bench.tasks.planted import PlantedRecipe
 from bench.tasks.prompts import Prompt
@@ -112,6 +114,25 @@ def test_every_source_is_read_back(
     assert read_task(path).spec.model == model
     written = tomllib.loads(path.read_text())["model"]
     assert set(written) == model.model_fields_set
+
+
+def test_half_a_task_is_taken_back(
+    folder: Path, tiny_prompts: tuple[Prompt, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the second file finds no room the first one goes, and a retry works."""
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "task.toml":
+            raise NoRoomError("no room")
+        write_atomically(path, data)
+
+    monkeypatch.setattr(new_task, "write_atomically", full)
+    with pytest.raises(NoRoomError, match="no room"):
+        write_task(folder, ABOUT, model=MODEL, prompts=tiny_prompts, recipe=None)
+    assert list(folder.iterdir()) == []
+
+    monkeypatch.setattr(new_task, "write_atomically", write_atomically)
+    write_task(folder, ABOUT, model=MODEL, prompts=tiny_prompts, recipe=None)
 
 
 def test_an_existing_task_is_left_alone(

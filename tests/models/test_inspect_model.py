@@ -140,20 +140,49 @@ def test_a_tokenizer_that_needs_a_package(
 
 @pytest.mark.parametrize(
     ("changes", "found"),
-    [({"n_layer": 0}, "0 blocks and 64"), ({"vocab_size": 1}, "3 blocks and 1")],
+    [
+        ({"n_layer": 0}, "0 blocks and 64"),
+        ({"n_layer": 1001}, "1001 blocks and 64"),
+        ({"vocab_size": 1}, "3 blocks and 1"),
+        ({"vocab_size": 10**15}, f"3 blocks and {10**15}"),
+    ],
 )
 def test_sizes_that_no_model_has(
     changes: dict[str, int], found: str, folder: Path
 ) -> None:
-    """A model without blocks, or with nothing to predict, is refused."""
+    """Sizes beyond those of any model are refused before one is built."""
     edit_config(folder, **changes)
 
     with pytest.raises(
         FileFormatError,
-        match=rf"^The configuration of '{folder}' names {found} tokens; a model has at "
-        r"least 1 block and 2 tokens\.$",
+        match=rf"^The configuration of '{folder}' names {found} tokens; a model has "
+        r"1 to 1000 blocks and 2 to 10000000 tokens\.$",
     ):
         inspect_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"activation_function": "nonsense"}, {"n_head": 3}, {"n_embd": -8}]
+)
+def test_a_configuration_that_no_model_can_have(
+    changes: dict[str, object], folder: Path
+) -> None:
+    """What transformers stumbles over when it builds a model is found early."""
+    edit_config(folder, **changes)
+
+    expected = f"^No model can be built from the configuration of '{folder}': ."
+    with pytest.raises(FileFormatError, match=expected):
+        inspect_model(str(folder))
+
+
+def test_a_folder_has_no_revision(folder: Path) -> None:
+    """Asking a folder for a revision is an error, not something to pass over."""
+    with pytest.raises(
+        UserError,
+        match=rf"^'{folder}' is a folder, which has no revision 'main'\. Leave out "
+        r"--revision, or name a hub model\.$",
+    ):
+        inspect_model(str(folder), revision="main")
 
 
 @pytest.mark.parametrize("content", ["null", "3", "[]", "{}"])
@@ -258,7 +287,7 @@ def test_neither_folder_nor_cached() -> None:
         inspect_model("no-such-owner/no-such-model")
 
 
-@pytest.mark.parametrize("name", ["/no/such/folder", "no such", "a/b/c"])
+@pytest.mark.parametrize("name", ["/no/such/folder", "no such", "a/b/c", "x" * 300])
 def test_no_name_of_a_hub_model(name: str) -> None:
     """A mistyped folder, which no hub model could be called, is said to be none."""
     with pytest.raises(ModelUnavailableError, match=f"^'{name}' is no folder, and as"):

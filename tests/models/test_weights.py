@@ -211,6 +211,33 @@ def test_another_revision_is_not_loaded() -> None:
         load_hub(other, device="cpu")
 
 
+def test_a_folder_of_the_same_name_is_not_taken(
+    cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub model comes from the hub, whatever lies in the working folder."""
+    near = tmp_path / "near"
+    config = GPT2Config.from_pretrained(cached, n_layer=2)
+    GPT2LMHeadModel(config).save_pretrained(near / NAME)
+    monkeypatch.chdir(near)
+
+    assert same(load_hub(SOURCE, device="cpu"), load_folder(cached))
+    other = SOURCE.model_copy(update={"revision": "f" * 40})
+    with pytest.raises(ModelUnavailableError, match="is neither cached nor could it"):
+        load_hub(other, device="cpu")
+
+
+def test_pickles_of_the_hub_are_not_read(cached: Path) -> None:
+    """A hub model whose index names a pickle is refused like any other."""
+    weights = load_file(cached / WEIGHTS)
+    index = {"metadata": {}, "weight_map": dict.fromkeys(weights, "pytorch_model.bin")}
+    (cached / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(
+        FileFormatError, match=f"^The model '{NAME}' is not loaded from"
+    ):
+        load_hub(SOURCE, device="cpu")
+
+
 def test_a_truncated_download_is_refused(cached: Path) -> None:
     """Weights of the cache that end too early are refused with the model's name."""
     cut(cached / WEIGHTS, 0.9)

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +8,11 @@ import pytest
 
 from bench.errors import DigestError, FileFormatError, ReferencePendingError
 from bench.results.reference_record import read_reference, reference_path
-from bench.results.store import read_arrays
-from bench.results.strict_json import StrictJSONError
+from bench.results.store import arrays_to_bytes, read_arrays
+from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.registry import find_task
 from bench.tasks.spec import Task
+from bench.tasks.strict_json import StrictJSONError
 
 EARLY = "induction/early"
 
@@ -140,3 +142,82 @@ def test_record_that_is_not_strict(task: Task, repository: Path, path: Path) -> 
 
     with pytest.raises(StrictJSONError, match="it holds NaN"):
         read_reference(task, root=repository)
+
+
+def replace_arrays(path: Path, **changes: np.ndarray | None) -> None:
+    """Change or remove arrays of a reference, with a digest that fits."""
+    file = path.with_suffix(".safetensors")
+    arrays = {k: v for k, v in (read_arrays(file) | changes).items() if v is not None}
+    data = arrays_to_bytes(arrays)
+    file.write_bytes(data)
+    document = json.loads(path.read_text())
+    document["arrays_sha256"] = sha256_of_bytes(data)
+    path.write_text(json.dumps(document))
+
+
+def refusal(task: Task, repository: Path) -> list[str]:
+    """Return the problems that a reference is refused with."""
+    with pytest.raises(FileFormatError, match="do not hold together:\n") as caught:
+        read_reference(task, root=repository)
+    first, *problems, last = str(caught.value).splitlines()
+    assert first.endswith("early.json' and its arrays do not hold together:")
+    assert last == (
+        "Restore them, or measure again with: bench reference compute induction/early"
+    )
+    return problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"norm_growth": [1.0]}, "norm_growth: 1 numbers, expected 12."),
+        ({"copy_response": [1.0]}, "copy_response: 1 numbers, expected 13."),
+        (
+            {"signature": {"mean": [1.0] * 13, "lower": [], "upper": [1.0] * 13}},
+            "signature/lower: 0 numbers, expected 13.",
+        ),
+        (
+            {"untrained": {"emergence": [1.0], "composition": [1.0] * 12}},
+            "untrained/emergence: 1 numbers, expected 12.",
+        ),
+        (
+            {"untrained": {"emergence": [1.0] * 12}},
+            "untrained: expected emergence and composition.",
+        ),
+        ({"reliability": {}}, "reliability: expected emergence and composition."),
+        (
+            {"ceiling": {"emergence": 5.0, "composition": 0.9}},
+            "ceiling/emergence: 5 is no overlap.",
+        ),
+    ],
+)
+def test_numbers_that_do_not_fit_the_task(
+    changes: dict, problem: str, task: Task, repository: Path, path: Path
+) -> None:
+    """Numbers of another length would be broadcast, or stop a command midway."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    assert refusal(task, repository) == [f"  {problem}"]
+
+
+@pytest.mark.parametrize("name", ["gain", "signature", "ablated_mean"])
+def test_arrays_that_do_not_fit_the_task(
+    name: str, task: Task, repository: Path, path: Path
+) -> None:
+    """Arrays that scores need are there, whole and finite."""
+    array = read_arrays(path.with_suffix(".safetensors"))[name]
+    wanted = f"expected shape {array.shape}."
+    few, flat = array[:3], array[:, 0]
+    replace_arrays(path, **{name: None})
+    assert refusal(task, repository) == [f"  array {name}: missing, {wanted}"]
+
+    for wrong in (few, flat):
+        replace_arrays(path, **{name: wrong})
+        found = f"of shape {wrong.shape}"
+        assert refusal(task, repository) == [f"  array {name}: {found}, {wanted}"]
+    replace_arrays(path, **{name: np.full_like(array, np.nan)})
+    assert refusal(task, repository) == [
+        f"  array {name}: holds a value that is not finite."
+    ]
+    replace_arrays(path, **{name: array})
+    assert read_reference(task, root=repository).promptwise.n_prompts == len(array)

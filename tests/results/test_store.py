@@ -18,8 +18,8 @@ from bench.results.store import (
     to_json,
     write_atomically,
 )
-from bench.results.strict_json import check_strict_json
 from bench.tasks.digest import sha256_of_bytes
+from bench.tasks.strict_json import check_strict_json
 
 
 class Inner(BaseModel):

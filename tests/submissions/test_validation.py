@@ -10,11 +10,11 @@ import pytest
 
 from bench.errors import UnknownNameError
 from bench.profiles.promptwise import PROFILES
-from bench.results.strict_json import LARGEST_FILE
 from bench.results.trusted import Trusted
 from bench.submissions.manifest import MANIFEST
 from bench.submissions.problems import CODES, Problem
 from bench.submissions.validation import validate_submission
+from bench.tasks.strict_json import LARGEST_FILE
 
 EARLY, LATE = "induction/early", "induction/late"
 FIRST, SECOND = "induction-early.json", "induction-late.json"

@@ -88,7 +88,7 @@ def test_probe_numbers_are_equal() -> None:
     [
         make_probe(2, LENGTH, (2, 12)),
         make_probe(2, 9, (2, LENGTH)),
-        make_probe(2, 9, (LENGTH, 2), (2, 12)),
+        make_probe(2, 9, (LENGTH - 1, LENGTH), (2, 12)),
         make_probe(2, 9, (2, 12), match_site=LENGTH),
         make_probe(LENGTH - 1, LENGTH, (2, 12)),
     ],
@@ -141,6 +141,25 @@ def test_far_controls_hand_worked() -> None:
     assert probe.far_controls == ((4, 8), (2, 12))
 
 
+@pytest.mark.parametrize(
+    ("control", "problem"),
+    [
+        ((0, 12), "has the first token as source."),
+        ((5, 5), "never responds: its site is not after its source."),
+        ((12, 3), "never responds: its site is not after its source."),
+        ((3, 10), "is a probe of this prompt."),
+    ],
+)
+def test_controls_can_respond_and_hold_no_correlation(
+    control: tuple[int, int], problem: str
+) -> None:
+    """A control that must be zero, or is a probe, would move the signature."""
+    probes = make_probe(2, 9, (2, 12), control), make_probe(3, 10, (3, 13))
+    found = problems(make_prompt(*probes))
+
+    assert f"  prompt 'a', probe 0: its control {control} {problem}" in found
+
+
 def test_equal_distances_need_no_matched_controls() -> None:
     """Where every probe has one distance, controls may have any."""
     found = problems(
@@ -182,7 +201,7 @@ def test_varying_distances_with_matched_controls_are_fine() -> None:
 
 def test_the_first_token_is_no_source() -> None:
     """Nothing comes before the first token, so nothing predicts it."""
-    (found,) = problems(make_prompt(make_probe(0, 9, (0, 12))))
+    (found,) = problems(make_prompt(make_probe(0, 9, (2, 12))))
 
     assert found == (
         "  prompt 'a', probe 0: its source is the first token, which nothing predicts."

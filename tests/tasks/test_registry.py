@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import FileFormatError, UnknownNameError
+from bench.errors import FileFormatError, UnknownNameError, UserError
 from bench.tasks import registry
 from bench.tasks.registry import (
     data_root,
     find_suite,
     find_task,
+    find_tasks,
     read_suites,
     suite_tasks,
     task_files,
@@ -62,24 +63,50 @@ def test_task_by_name(root: Path) -> None:
 def test_task_by_path(root: Path, tmp_path: Path) -> None:
     """A path works like a name, wherever the file is."""
     path = root / "tasks" / "induction" / "tiny" / "task.toml"
-    elsewhere = tmp_path / "elsewhere.toml"
+    elsewhere = tmp_path / "elsewhere" / "task.toml"
+    elsewhere.parent.mkdir()
     elsewhere.write_bytes(path.read_bytes())
 
     assert find_task(str(path), root=root).id == "induction/tiny"
-    assert find_task(str(elsewhere), root=root).folder == tmp_path
+    assert find_task(str(elsewhere), root=root).folder == elsewhere.parent
+
+
+def test_a_task_has_a_folder_of_its_own(root: Path) -> None:
+    """Two tasks in one folder would share one reference."""
+    expected = (
+        "'a/other.toml' is not called task.toml: a task has a folder of its own, with "
+        "its prompts and its reference. Rename the file."
+    )
+    with pytest.raises(FileFormatError, match=f"^{re.escape(expected)}$"):
+        find_task("a/other.toml", root=root)
+
+
+def test_tasks_of_one_id_are_refused(root: Path, tmp_path: Path) -> None:
+    """Results go by the id, so that of two tasks one would be lost."""
+    path = root / "tasks" / "induction" / "tiny" / "task.toml"
+    again = tmp_path / "again" / "task.toml"
+    again.parent.mkdir()
+    again.write_bytes(path.read_bytes())
+    names = ("induction/tiny", "induction/also")
+
+    assert [task.id for task in find_tasks(names, root=root)] == list(names)
+    for second in (str(again), "induction/tiny"):
+        with pytest.raises(UserError, match=r"are both called 'induction/tiny', and"):
+            find_tasks([*names, second], root=root)
 
 
 def test_path_that_is_not_there(root: Path) -> None:
     """A path to nothing is an unreadable file, not an unknown name."""
-    with pytest.raises(FileFormatError, match=r"'none\.toml' cannot be read"):
-        find_task("none.toml", root=root)
+    with pytest.raises(FileFormatError, match=r"'none/task\.toml' cannot be read"):
+        find_task("none/task.toml", root=root)
 
 
 def test_unknown_task_suggests_the_nearest(root: Path) -> None:
     """A misspelt task is answered with the near one and the list."""
     expected = re.escape(
         "No task is called 'induction/tyni'. Did you mean 'induction/tiny'? "
-        "Known: induction/also, induction/tiny."
+        "Known: induction/also, induction/tiny. A task of your own goes by its path: "
+        "--task path/to/task.toml."
     )
     with pytest.raises(UnknownNameError, match=f"^{expected}$"):
         find_task("induction/tyni", root=root)

@@ -197,12 +197,62 @@ def test_impossible_planted_models_are_refused(
 def test_facts_that_move_no_score_are_not_in_the_digest(make_task: MakeTask) -> None:
     """The number of weights of a hub model may be corrected without a new version."""
     path = make_task(edits={EMBEDDED: f"{HUB}\n{REVISION}"})
+    path.write_text(re.sub(r"sha256 = \{.*\}", "", path.read_text()))
     before = read_task(path).digest
 
     path.write_text(path.read_text().replace(HUB, f"{HUB}\nparameters = 5"))
 
     assert read_task(path).spec.model.parameters == 5
     assert read_task(path).digest == before
+
+
+def test_a_folder_may_move(make_task: MakeTask) -> None:
+    """What a folder holds is in the digest, and where it lies is not."""
+    path = make_task(edits={EMBEDDED: 'path = "x"'})
+    before = read_task(path).digest
+    path.write_text(path.read_text().replace('path = "x"', 'path = "../y"'))
+
+    assert read_task(path).digest == before
+    path.write_text(path.read_text().replace('path = "../y"', EMBEDDED))
+    assert read_task(path).digest != before
+
+
+def test_a_hub_model_has_no_digests(make_task: MakeTask) -> None:
+    """Digests that nothing checks are refused."""
+    path = make_task(edits={EMBEDDED: f"{HUB}\n{REVISION}"})
+
+    assert refusal(path) == (
+        f"'{path}': [model.sha256] is for files in a folder; a hub model is pinned by "
+        "its revision. Leave it out."
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "[" * 5000, "x = " + "9" * 5000, "x = '\xff'"],
+    ids=["nested", "digits", "bytes"],
+)
+def test_toml_that_readers_stumble_over(make_task: MakeTask, text: str) -> None:
+    """Nesting, numbers and bytes beyond what can be read are one message."""
+    path = make_task()
+    path.write_bytes(text.encode("latin-1"))
+
+    assert refusal(path).startswith(f"The task file '{path}' is not valid TOML: ")
+
+
+@pytest.mark.parametrize("character", ["\\u0000", "\\u001b", "\\u202e"])
+def test_texts_have_no_control_characters(make_task: MakeTask, character: str) -> None:
+    """What reaches a terminal or a path holds nothing that either would act on."""
+    path = make_task(edits={'licence = "CC0-1.0"': f'licence = "a{character}b"'})
+
+    assert "\n  licence: String should match pattern" in refusal(path)
+
+
+def test_a_date_is_no_text(make_task: MakeTask) -> None:
+    """TOML knows dates; a licence is none."""
+    path = make_task(edits={'licence = "CC0-1.0"': "licence = 2020-01-01"})
+
+    assert "\n  licence: Input should be a valid string" in refusal(path)
 
 
 @pytest.mark.parametrize("revision", ["main", "a" * 39, "A" * 40])

@@ -25,8 +25,8 @@ PICKLED = (
     r"where you trust it and write it with save_pretrained\.$"
 )
 TOO_FEW = (
-    r"texts\.txt' holds 19 passages \(one a line\); 20 are needed: 3 for discovery, 17 "
-    r"for reference\.$"
+    r"texts\.txt' holds 19 passages; 20 are needed: 3 for discovery, 17 for "
+    r"reference\.$"
 )
 TOO_NARROW = (
     "^Two fresh halves of 8 distinct tokens need 16 ordinary tokens; the range holds "
@@ -58,8 +58,19 @@ Case = tuple[Options, Options, str | None, str]
         ({"n_positions": 16}, {}, None, TOO_LONG),
         ({"n_positions": 16}, {}, "texts", TOO_LONG),
         ({"n_positions": 16}, {}, "brought", TOO_LONG),
-        ({}, {"bos": 60}, None, "hold token 60; the model's vocabulary ends at 59"),
-        ({}, {"tokens": (45, 60)}, None, "hold token 60; the model's vocabulary ends"),
+        ({}, {"bos": 60}, None, r"begin with is 60; those of .* are 0 to 59\. Choose"),
+        (
+            {"words": False, "bos_token_id": -1},
+            {},
+            None,
+            r"begin with is -1; those of ",
+        ),
+        (
+            {},
+            {"tokens": (45, 60)},
+            None,
+            r"ends at 60; the model's .* at 59\. Choose a",
+        ),
         ({"vocab_size": 58}, {}, "texts", "hold token 59; the model's vocabulary ends"),
         ({"vocab_size": 39}, {}, "brought", "hold token 39; the model's vocabulary"),
         ({"weights": "pytorch_model.bin"}, {}, None, PICKLED),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.results.strict_json import (
+from bench.tasks.strict_json import (
     DEEPEST,
     LARGEST_FILE,
     StrictJSONError,

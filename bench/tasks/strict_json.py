@@ -52,6 +52,13 @@ def check_strict_json(data: bytes, *, file: Path | str) -> None:
     Raises:
         StrictJSONError: The message says what and where.
     """
+    problem = find_problem(data)
+    if problem is not None:
+        raise StrictJSONError(f"'{file}' is not strict JSON: {problem}")
+
+
+def find_problem(data: bytes) -> str | None:
+    """Say what keeps a text from being strict JSON, and where; None if nothing does."""
     try:
         _check_depth(data)
         value = json.loads(
@@ -62,7 +69,8 @@ def check_strict_json(data: bytes, *, file: Path | str) -> None:
         )
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds lone surrogates
     except ValueError as error:
-        raise StrictJSONError(f"'{file}' is not strict JSON: {_why(error)}") from None
+        return _why(error)
+    return None
 
 
 def _why(error: ValueError) -> str:

@@ -6,9 +6,26 @@ import pytest
 from bench.models.loading import untrained_like
 from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
-from bench.perturbation.gates import LEAST_RATIO_TO_PROMPTS, LEAST_RATIO_TO_SITES
+from bench.perturbation.gates import (
+    LARGEST_DEVIATION,
+    LEAST_DECADES,
+    LEAST_RATIO_TO_PROMPTS,
+    LEAST_RATIO_TO_SITES,
+)
 from bench.perturbation.measurement import excess, read
-from bench.perturbation.stages import Arrays, full_response, lay_out, no_progress
+from bench.perturbation.regime import (
+    LARGEST_CHANGE,
+    STRENGTHS,
+    deviations,
+    find_regime,
+)
+from bench.perturbation.stages import (
+    Arrays,
+    full_response,
+    lay_out,
+    no_progress,
+    strength_sweep,
+)
 from bench.tasks.drawing import draw_prompts
 from bench.tasks.planted import PlantedRecipe
 
@@ -58,9 +75,30 @@ def test_far_controls_hold_in_deep_models(planted: SubjectModel) -> None:
     assert gain.max() > 0.8 * np.clip(gain, 0, None).sum()
 
 
-def test_an_untrained_deep_model_is_refused(planted: SubjectModel) -> None:
+def test_an_untrained_deep_model_fails_both_ratios(planted: SubjectModel) -> None:
     """Without training every ratio is near 1, far controls or not."""
     found = ratios(respond(untrained_like(planted, seed=0)))
 
-    assert max(found.values()) < 1.5
-    assert max(found.values()) < min(LEAST_RATIO_TO_SITES, LEAST_RATIO_TO_PROMPTS)
+    assert found["all"] < 1.5
+    assert found["far"] < 1.5 < LEAST_RATIO_TO_SITES
+    assert found["prompts"] < 1.5 < LEAST_RATIO_TO_PROMPTS
+
+
+def test_rounding_does_not_end_the_regime() -> None:
+    """A deep Gemma 2 responds with rounding alone before its induction section.
+
+    Relative to a fiftieth of the final response that would end its regime early.
+    """
+    recipe = PlantedRecipe(seed=2)
+    model = build_planted(recipe, architecture="gemma2", blocks=BLOCKS)
+    drawn = draw_prompts(recipe.prompts(discovery=2, reference=17))
+    bench = lay_out(model, drawn[-1:], seed=0, chunk=1)
+    sweep = strength_sweep(bench, (*STRENGTHS, None), progress=no_progress)
+    responses, exact = sweep["copy_response"][:-1], sweep["copy_response"][-1]
+    found = find_regime(np.array(STRENGTHS), responses)
+    row = STRENGTHS.index(found.strength)
+    narrow = 0.02 * responses[row, -1] / np.ptp(responses[3:8, 1:8], axis=0).max()
+
+    assert found.decades >= LEAST_DECADES
+    assert deviations(responses, exact)[row].max() <= LARGEST_DEVIATION
+    assert narrow < 1 / LARGEST_CHANGE

@@ -107,7 +107,9 @@ def planted(
     folder: Folder,
     seed: Seed,
     architecture: Annotated[str, typer.Option(help="gpt2, llama or gemma2.")] = "llama",
-    blocks: Annotated[int, typer.Option(min=2, help="Blocks of the model.")] = 8,
+    blocks: Annotated[
+        int, typer.Option(min=2, max=1000, help="Blocks of the model.")
+    ] = 8,
     redundant: Annotated[
         bool, typer.Option("--redundant", help="Let two sections share the copying.")
     ] = False,

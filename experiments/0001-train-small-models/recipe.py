@@ -76,6 +76,7 @@ VARIANTS = {
     "wide-gpt2": replace(GPT2, width=128, heads=2, steps=2000),
     "six-blocks-gpt2": GPT2,
     "small-gpt2": replace(GPT2, blocks=10),
+    "deep-gpt2": replace(GPT2, blocks=16),
     "wide-gemma2": Recipe(architecture="gemma2", blocks=10, steps=2000),
     "narrow-heads-gemma2": Recipe(
         architecture="gemma2", blocks=10, steps=1400, head_width=8

@@ -70,7 +70,7 @@ def measure(architecture: str, seed: int, *, blocks: int) -> Found:
     return facts | {"ratios": ratios(response)} | profiles
 
 
-def ratios(response: Arrays) -> dict[str, float]:
+def ratios(response: Arrays) -> dict[str, float | None]:
     """Divide the copy-site response by the controls', at the largest signature."""
     peak = int(excess(response, "relative").mean(axis=0).argmax())
     copy, near, far, prompts = (
@@ -82,7 +82,9 @@ def ratios(response: Arrays) -> dict[str, float]:
             ("control", "copy"),
         )
     )
-    return {"all": copy / near, "far": copy / far, "prompts": copy / prompts}
+    controls = {"all": near, "far": far, "prompts": prompts}
+    # where rounding leaves no response at all there is no ratio
+    return {kind: copy / x if x > 0 else None for kind, x in controls.items()}
 
 
 def compare(found: np.ndarray, truth: np.ndarray, growth: np.ndarray) -> Found:
@@ -123,7 +125,7 @@ def summarise(rows: list[Found]) -> Found:
             for name in PROFILES
         }
         table[architecture] |= {
-            f"least_ratio_{kind}": min(row["ratios"][kind] for row in own)
+            f"least_ratio_{kind}": min(row["ratios"][kind] or np.inf for row in own)
             for kind in ("all", "far", "prompts")
         }
     return table

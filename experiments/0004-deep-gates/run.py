@@ -122,7 +122,7 @@ def measure(cell: Cell) -> Found:
     if cell.sweep:
         sweep = strength_sweep(bench, (*STRENGTHS, None), progress=no_progress)
         responses = sweep["copy_response"]
-        found |= {"responses": responses.tolist(), "windows": windows(responses)}
+        found["responses"] = responses.tolist()
     return found
 
 
@@ -156,6 +156,7 @@ def windows(responses: np.ndarray) -> Found:
         "2% of final": lambda middle: 0.02 * middle[-1],
         "10% of final": lambda middle: 0.1 * middle[-1],
         "10% of largest": lambda middle: 0.1 * middle.max(),
+        "20% of largest": lambda middle: 0.2 * middle.max(),
     }
     exact = responses[-1]
     found: Found = {}
@@ -195,7 +196,7 @@ def draw(rows: list[Found], path: Path) -> None:
             values = [row["ratios"][kind] or np.nan for row in own]
             look = {"ms": 4, "color": f"C{colour}", "label": f"{architecture}, {kind}"}
             panels[0].loglog(depth, values, mark, **look)
-        for kind, mark in (("2% of final", "x"), ("10% of largest", "o")):
+        for kind, mark in (("2% of final", "x"), ("20% of largest", "o")):
             values = [row["windows"][kind]["decades"] for row in own]
             place = np.array(depth) * (1 + 0.05 * (colour - 1))
             label = f"{architecture}, {kind}"
@@ -207,6 +208,8 @@ def draw(rows: list[Found], path: Path) -> None:
         (panels[1], 2, "decades of the universal regime"),
     ):
         axes.axhline(gate, color="grey", lw=0.8)
+        axes.set_xticks([8, 16, 24, 48], ["8", "16", "24", "48"])
+        axes.minorticks_off()
         axes.set_xlabel("blocks")
         axes.set_title(title, fontsize=9)
         axes.legend(fontsize=6)
@@ -214,11 +217,20 @@ def draw(rows: list[Found], path: Path) -> None:
     plt.close(figure)
 
 
+def rounded(value: Any) -> Any:
+    """Keep five digits of every number."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
 def write(path: Path, value: object) -> None:
     """Write JSON; a kill leaves the old file whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=1) + "\n")
+    partial.write_text(json.dumps(value) + "\n")
     partial.replace(path)
 
 
@@ -238,7 +250,10 @@ def main() -> None:
             write(path, measure(cell))
     stored = sorted((arguments.out / "cells").glob("*.json"))
     rows = [json.loads(path.read_text()) | {"path": None} for path in stored]
-    write(arguments.out / "results.json", rows)
+    for row in rows:
+        if row["sweep"]:
+            row["windows"] = windows(np.array(row["responses"]))
+    write(arguments.out / "results.json", rounded(rows))
     draw(rows, arguments.out / "depth.png")
 
 

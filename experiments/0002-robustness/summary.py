@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from settings import PlantedName
 
-from bench.perturbation.regime import deviations
 from bench.profiles.promptwise import PromptwiseReference, composition
 from bench.scores.correlation import pearson
 from bench.scores.halves import ceiling, reliability
@@ -20,6 +19,8 @@ from bench.tasks.planted import PlantedRecipe, draw_placement
 
 Found = dict[str, Any]
 BASELINE = "baseline"
+FLOOR = 0.02
+"""Of the final response; deviations in ``relative-response-1`` were relative to it."""
 DRAWS = 1000
 """Bootstrap draws over prompts."""
 
@@ -198,7 +199,7 @@ def _sweep(cells: list[Found], name: str) -> list[Found]:
     if exact is None:
         return []
     responses = np.array([found["copy"] for found in swept.values()])
-    worst = deviations(responses, np.array(exact["copy"])).max(axis=1)
+    worst = _deviations(responses, np.array(exact["copy"])).max(axis=1)
     return sorted(
         (
             {
@@ -212,6 +213,13 @@ def _sweep(cells: list[Found], name: str) -> list[Found]:
         ),
         key=lambda found: found["strength"],
     )
+
+
+def _deviations(responses: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Return deviations relative to the exact response or its floor."""
+    difference = np.abs(responses - exact)
+    scale = np.maximum(exact, FLOOR * exact[-1])
+    return np.divide(difference, scale, out=difference, where=difference > 0)
 
 
 def _shown(found: Found) -> Found:

@@ -12,6 +12,7 @@ from bench.cli.options import LARGEST_SEED, Seed
 from bench.errors import MissingExtraError, UserError
 from bench.evaluation.new_task import write_planted_task
 from bench.tasks.planted import PlantedRecipe
+from bench.tasks.spec import MOST_BLOCKS
 
 task = plain_typer(name="task", help="Make a task of your own.")
 
@@ -108,7 +109,7 @@ def planted(
     seed: Seed,
     architecture: Annotated[str, typer.Option(help="gpt2, llama or gemma2.")] = "llama",
     blocks: Annotated[
-        int, typer.Option(min=2, max=1000, help="Blocks of the model.")
+        int, typer.Option(min=2, max=MOST_BLOCKS, help="Blocks of the model.")
     ] = 8,
     redundant: Annotated[
         bool, typer.Option("--redundant", help="Let two sections share the copying.")

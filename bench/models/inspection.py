@@ -19,8 +19,9 @@ from bench.models.memory import count_parameters
 from bench.models.tokenizer import load_tokenizer
 from bench.models.weights import read_config, reason_of
 from bench.tasks.drawing import MOST_TOKENS
+from bench.tasks.spec import MOST_BLOCKS
 
-BLOCKS = range(1, 1001)
+BLOCKS = range(1, MOST_BLOCKS + 1)
 TOKENS = range(2, MOST_TOKENS + 1)
 """One token to begin with and one to predict; more than any model has."""
 

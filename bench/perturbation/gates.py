@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from bench.errors import ReferenceRefusedError
-from bench.perturbation.measurement import Measurement
+from bench.perturbation.measurement import Measurement, copy_ratio, peak
 from bench.perturbation.regime import LARGEST_CHANGE, deviations
 from bench.profiles.promptwise import PROFILES, composition
 from bench.scores.bootstrap import percentile_interval, resamples
@@ -146,19 +146,15 @@ def _something_to_explain(m: Measurement) -> Iterator[Gate]:
 def _ratio(
     m: Measurement, name: str, control: tuple[str, str], *, least: float
 ) -> Gate:
-    """Compare the copy-site response with a control's, at the largest signature."""
-    peak = int(m.signature.mean(axis=0).argmax())
-    copy, other = (
-        m.read("relative", prompts, readout)[:, peak].mean()
-        for prompts, readout in (("repeated", "copy"), control)
-    )
     kind = {"sites": "at far control sites", "prompts": "on control prompts"}[name]
     return Gate(
         f"ratio-{name}",
-        float(copy / other) if other > 0 else float("nan"),
+        copy_ratio(m.response, control),
         least,
         at_least=True,
-        meaning=f"copy-site response at point {peak} over the response {kind}",
+        meaning=(
+            f"copy-site response at point {peak(m.response)} over the response {kind}"
+        ),
     )
 
 

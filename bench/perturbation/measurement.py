@@ -34,6 +34,29 @@ def excess(
     return on_repeated - on_control
 
 
+def copy_ratio(response: Arrays, control: tuple[str, str]) -> float:
+    """Divide the copy-site response by a control's, at the largest signature.
+
+    Args:
+        response: See ``stages.full_response``.
+        control: Prompts and readout to compare with.
+
+    Returns:
+        The ratio; NaN where the control does not respond.
+    """
+    point = peak(response)
+    copy, other = (
+        read(response, "relative", prompts, readout)[:, point].mean()
+        for prompts, readout in (("repeated", "copy"), control)
+    )
+    return float(copy / other) if other > 0 else float("nan")
+
+
+def peak(response: Arrays) -> int:
+    """Return the residual point of the largest signature."""
+    return int(excess(response, "relative").mean(axis=0).argmax())
+
+
 @dataclass(frozen=True)
 class Measurement:
     """The stages' arrays and everything that follows from them.

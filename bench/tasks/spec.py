@@ -22,6 +22,9 @@ Text = Annotated[str, Field(pattern=TEXT, max_length=1000)]
 SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
 Slug = Annotated[str, Field(pattern=SLUG)]
 
+MOST_BLOCKS = 1000
+"""More than any model has."""
+
 SOURCES = ("embedded", "path", "hub", "planted")
 """Keys of ``[model]`` of which a task has exactly one."""
 
@@ -48,7 +51,7 @@ class ModelSource(FrozenModel):
     """Number of weights, known before the model is at hand."""
     architecture: str
     """``model_type`` of the model's configuration."""
-    blocks: Annotated[int, Field(ge=1, le=1000)]
+    blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
     sha256: dict[Text, Digest] = Field(default_factory=dict)
     """Digests of the model's files. Empty for a hub model, which its revision pins, and
     for a planted one, which its seed does."""

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.models.planted.build import build_planted
-from bench.perturbation.measurement import excess, read
+from bench.perturbation.measurement import copy_ratio, excess
 from bench.perturbation.stages import (
     Arrays,
     ablated_signatures,
@@ -72,19 +72,14 @@ def measure(architecture: str, seed: int, *, blocks: int) -> Found:
 
 def ratios(response: Arrays) -> dict[str, float | None]:
     """Divide the copy-site response by the controls', at the largest signature."""
-    peak = int(excess(response, "relative").mean(axis=0).argmax())
-    copy, near, far, prompts = (
-        float(read(response, "relative", on, readout)[:, peak].mean())
-        for on, readout in (
-            ("repeated", "copy"),
-            ("repeated", "control"),
-            ("repeated", "far"),
-            ("control", "copy"),
-        )
-    )
-    controls = {"all": near, "far": far, "prompts": prompts}
+    controls = {
+        "all": ("repeated", "control"),
+        "far": ("repeated", "far"),
+        "prompts": ("control", "copy"),
+    }
+    found = {kind: copy_ratio(response, where) for kind, where in controls.items()}
     # where rounding leaves no response at all there is no ratio
-    return {kind: copy / x if x > 0 else None for kind, x in controls.items()}
+    return {k: None if np.isnan(ratio) else ratio for k, ratio in found.items()}
 
 
 def compare(found: np.ndarray, truth: np.ndarray, growth: np.ndarray) -> Found:

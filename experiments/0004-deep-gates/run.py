@@ -27,7 +27,7 @@ from bench.models.loading import untrained_like
 from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
 from bench.models.weights import load_folder
-from bench.perturbation.measurement import excess, read
+from bench.perturbation.measurement import copy_ratio, excess, peak
 from bench.perturbation.regime import LARGEST_CHANGE, STRENGTHS
 from bench.perturbation.stages import (
     Bench,
@@ -129,24 +129,17 @@ def measure(cell: Cell) -> Found:
 def ratios(bench: Bench) -> Found:
     """Divide the copy-site response by the controls', at the largest signature."""
     response = full_response(bench, strength=STRENGTH, progress=no_progress)
-    signature = excess(response, "relative").mean(axis=0)
-    peak = int(signature.argmax())
-    copy, near, far, prompts = (
-        float(read(response, "relative", on, readout)[:, peak].mean())
-        for on, readout in (
-            ("repeated", "copy"),
-            ("repeated", "control"),
-            ("repeated", "far"),
-            ("control", "copy"),
-        )
-    )
-    found: Found = {"peak": peak, "signature": signature.tolist(), "ratios": None}
-    if peak > 0:  # at the embeddings no site but the source responds
-        controls = {"all": near, "far": far, "prompts": prompts}
-        found["ratios"] = {
-            kind: copy / other if other > 0 else None
-            for kind, other in controls.items()
+    signature, point = excess(response, "relative").mean(axis=0), peak(response)
+    found: Found = {"peak": point, "signature": signature.tolist(), "ratios": None}
+    if point > 0:  # at the embeddings no site but the source responds
+        controls = {
+            "all": ("repeated", "control"),
+            "far": ("repeated", "far"),
+            "prompts": ("control", "copy"),
         }
+        values = {kind: copy_ratio(response, at) for kind, at in controls.items()}
+        # where rounding leaves no response at all there is no ratio
+        found["ratios"] = {k: None if np.isnan(v) else v for k, v in values.items()}
     return found
 
 

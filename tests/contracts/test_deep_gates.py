@@ -12,7 +12,7 @@ from bench.perturbation.gates import (
     LEAST_RATIO_TO_PROMPTS,
     LEAST_RATIO_TO_SITES,
 )
-from bench.perturbation.measurement import excess, read
+from bench.perturbation.measurement import copy_ratio, excess
 from bench.perturbation.regime import (
     LARGEST_CHANGE,
     STRENGTHS,
@@ -50,17 +50,11 @@ def respond(model: SubjectModel) -> Arrays:
 
 def ratios(response: Arrays) -> dict[str, float]:
     """Divide the copy-site response by each control's, at the largest signature."""
-    peak = int(excess(response, "relative").mean(axis=0).argmax())
-    copy, near, far, prompts = (
-        read(response, "relative", on, readout).mean(axis=0)[peak]
-        for on, readout in (
-            ("repeated", "copy"),
-            ("repeated", "control"),
-            ("repeated", "far"),
-            ("control", "copy"),
-        )
-    )
-    return {"all": copy / near, "far": copy / far, "prompts": copy / prompts}
+    return {
+        "all": copy_ratio(response, ("repeated", "control")),
+        "far": copy_ratio(response, ("repeated", "far")),
+        "prompts": copy_ratio(response, ("control", "copy")),
+    }
 
 
 def test_far_controls_hold_in_deep_models(planted: SubjectModel) -> None:

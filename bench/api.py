@@ -1,12 +1,9 @@
 """The public surface for method authors: re-exports and nothing else."""
 
-from bench.methods.protocol import Method, TaskContext, method
-from bench.models.trace import (
-    Trace,
-    patch_state,
-    patch_write,
-    replace_write,
-)
+from bench.methods.context import TaskContext
+from bench.methods.protocol import Method, method
+from bench.models.edits import patch_state, patch_write, replace_write
+from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 
 __all__ = [

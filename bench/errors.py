@@ -13,6 +13,7 @@
      |    +-- MethodFailedError    a method raised or returned something unusable
      |    +-- ModelUnavailableError   weights not at hand, or too large for the machine
      |    +-- ReferenceRefusedError   a reference that did not pass its gates
+     |    +-- OutOfMemoryError     not even one prompt fits into memory
      |    +-- NoRoomError          a file could not be written
      +-- InvalidSubmissionError   a submission with problems: exit code 3
 
@@ -99,6 +100,10 @@ class ModelUnavailableError(RunFailedError):
 
 class ReferenceRefusedError(RunFailedError):
     """Raised when a reference does not pass its gates."""
+
+
+class OutOfMemoryError(RunFailedError):
+    """Raised when not even a single prompt fits into memory."""
 
 
 class NoRoomError(RunFailedError):

@@ -39,7 +39,7 @@ from bench.tasks.registry import find_task
 from bench.tasks.spec import Task
 
 if TYPE_CHECKING:
-    from bench.methods.protocol import TaskContext
+    from bench.methods.context import TaskContext
     from bench.models.behaviour import PromptBatch
     from bench.models.subject import SubjectModel
 
@@ -156,7 +156,7 @@ def make_context(
     """Give a method three prompts and a model."""
     import torch
 
-    from bench.methods.protocol import TaskContext
+    from bench.methods.context import TaskContext
 
     def make(model: "SubjectModel") -> TaskContext:
         generator = torch.Generator().manual_seed(0)

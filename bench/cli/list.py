@@ -9,7 +9,7 @@ import typer
 from tabulate import tabulate
 
 from bench.cli.options import Json, Root, resolve_root
-from bench.methods.catalogue import BUILT_IN
+from bench.methods.catalogue import built_in
 from bench.results.reference_record import is_measured
 from bench.tasks.registry import find_task, read_suites, task_files
 
@@ -58,9 +58,10 @@ def _methods(_root: Path) -> list[dict[str, object]]:
             "method": entry.name,
             "kind": entry.kind,
             "cost": entry.cost,
+            "oracle": "oracle" if entry.oracle else "",
             "summary": entry.summary,
         }
-        for entry in BUILT_IN
+        for entry in built_in().values()
     ]
 
 

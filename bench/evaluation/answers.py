@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from bench.errors import AttributionError, MethodFailedError
+from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
-from bench.methods.protocol import TaskContext
 from bench.profiles.attribution import (
     LayerAttribution,
     check_shape,

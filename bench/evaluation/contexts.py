@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from bench.methods.protocol import TaskContext
+from bench.methods.context import TaskContext
 from bench.models.behaviour import to_batch
 from bench.models.loading import load_model
 from bench.models.subject import SubjectModel

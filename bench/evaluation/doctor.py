@@ -8,8 +8,8 @@ import numpy as np
 from bench.errors import MethodFailedError
 from bench.evaluation.answers import run_method
 from bench.evaluation.contexts import new_generator, open_task
+from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
-from bench.methods.protocol import TaskContext
 from bench.profiles.attribution import LayerAttribution, as_writes
 from bench.scores.shares import why_undefined
 from bench.tasks.spec import Task

@@ -8,8 +8,8 @@ import torch
 from bench.errors import MethodFailedError
 from bench.evaluation.answers import run_method
 from bench.evaluation.contexts import Progress, new_generator, open_task
+from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
-from bench.methods.protocol import TaskContext
 from bench.models.counting import forward_equivalents
 from bench.models.loading import untrained_like
 from bench.profiles.attribution import LayerAttribution

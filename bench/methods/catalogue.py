@@ -1,75 +1,66 @@
-"""The built-in methods by name, readable without torch."""
+"""The built-in methods by name, readable without torch.
 
+Their modules are parsed, not imported: what a method says of itself, in its decorator
+and its docstring, stands there and nowhere else.
+"""
+
+import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import cast
 
 from bench.profiles.attribution import Kind
+
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a built-in method is and what to say of it."""
+    """Where a built-in method is and what it says of itself."""
 
     name: str
     kind: Kind
     place: str
     """``module:attribute``."""
     cost: str
+    """In forward (F) and backward (B) passes; S is the number of sections."""
+    oracle: bool
+    """Whether it repeats the reference's own measurement, and is not ranked."""
     summary: str
 
 
-BUILT_IN: tuple[Entry, ...] = (
-    Entry(
-        "activation-patching-denoising",
-        "state",
-        "bench.methods.activation_patching:denoising",
-        "S + 2 F",
-        "Restore the clean residual at the copy sites of the corrupt run.",
-    ),
-    Entry(
-        "activation-patching-noising",
-        "state",
-        "bench.methods.activation_patching:noising",
-        "S + 2 F",
-        "Put the corrupt residual into the copy sites of the clean run.",
-    ),
-    Entry(
-        "attribution-patching",
-        "write",
-        "bench.methods.attribution_patching:attribution_patching",
-        "2 F + 1 B",
-        "Multiply the change of each write by the behaviour's gradient.",
-    ),
-    Entry(
-        "direct-logit-attribution",
-        "write",
-        "bench.methods.direct_logit_attribution:direct_logit_attribution",
-        "1 F",
-        "Project each write onto the target's direction in logit space.",
-    ),
-    Entry(
-        "eap-ig",
-        "write",
-        "bench.methods.eap_ig:eap_ig",
-        "2 F + 8 (F + B)",
-        "Multiply the change of each write by the mean gradient along a path.",
-    ),
-    Entry(
-        "mean-ablation",
-        "write",
-        "bench.methods.mean_ablation:mean_ablation",
-        "S + 2 F",
-        "Measure the drop of the behaviour with each write replaced by its mean.",
-    ),
-    Entry(
-        "prefix-matching-score",
-        "write",
-        "bench.methods.prefix_matching:prefix_matching_score",
-        "1 F",
-        "Read the attention from copy sites to sources.",
-    ),
-)
-
-
+@cache
 def built_in() -> dict[str, Entry]:
-    """Map the names of the built-in methods to their entries."""
-    return {entry.name: entry for entry in BUILT_IN}
+    """Map the names of the built-in methods to their entries, in order of names."""
+    found = (entry for path in FOLDER.rglob("*.py") for entry in _entries(path))
+    return {entry.name: entry for entry in sorted(found, key=lambda e: e.name)}
+
+
+def _entries(path: Path) -> Iterator[Entry]:
+    """Read the methods of a module."""
+    parts = path.relative_to(FOLDER).with_suffix("").parts
+    module = ".".join(("bench", "methods", *parts))
+    for node in ast.parse(path.read_bytes()).body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for call in node.decorator_list:
+            if isinstance(call, ast.Call) and _name(call.func) == "method":
+                yield _entry(node, call, module)
+
+
+def _name(node: ast.expr) -> str | None:
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _entry(function: ast.FunctionDef, call: ast.Call, module: str) -> Entry:
+    options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+    return Entry(
+        name=cast(str, ast.literal_eval(call.args[0])),
+        kind=cast(Kind, options["kind"]),
+        place=f"{module}:{function.name}",
+        cost=cast(str, options.get("cost", "")),
+        oracle=cast(bool, options.get("oracle", False)),
+        summary=(ast.get_docstring(function) or "").splitlines()[0],
+    )

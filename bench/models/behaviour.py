@@ -4,7 +4,7 @@ Shapes: P prompts, T positions, K probes of a prompt.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -37,18 +37,26 @@ class PromptBatch:
     @property
     def site_mask(self) -> Float[Tensor, "P T 1"]:
         """1 at the copy sites, 0 elsewhere."""
+        return self._mask(self.sites)
+
+    @property
+    def source_mask(self) -> Float[Tensor, "P T 1"]:
+        """1 at the sources, 0 elsewhere."""
+        return self._mask(self.sources)
+
+    def _mask(self, positions: Int[Tensor, "P K"]) -> Float[Tensor, "P T 1"]:
         mask = torch.zeros(self.clean.shape, device=self.clean.device)
-        return mask.scatter(1, self.sites, 1.0)[..., None]
+        return mask.scatter(1, positions, 1.0)[..., None]
+
+    def rows(self, rows: slice) -> "PromptBatch":
+        """Take some of the prompts."""
+        return replace(
+            self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)}
+        )
 
     def first(self, count: int) -> "PromptBatch":
         """Take the first prompts."""
-        return PromptBatch(
-            clean=self.clean[:count],
-            corrupt=self.corrupt[:count],
-            control=self.control[:count],
-            sources=self.sources[:count],
-            sites=self.sites[:count],
-        )
+        return self.rows(slice(count))
 
     def __len__(self) -> int:
         """Return the number of prompts."""
@@ -82,6 +90,15 @@ def centred_logit(
     at_sites = logits[rows, batch.sites]
     correct = at_sites.gather(2, batch.targets[..., None]).squeeze(2)
     return (correct - at_sites.mean(dim=2)).mean(dim=1)
+
+
+def target_probability(
+    logits: Float[Tensor, "P T vocab"], batch: PromptBatch
+) -> Float[Tensor, " P"]:
+    """Return the correct token's probability, the mean over a prompt's copy sites."""
+    rows = torch.arange(len(batch), device=logits.device)[:, None]
+    shares = torch.softmax(logits[rows, batch.sites], dim=-1)
+    return shares.gather(2, batch.targets[..., None]).squeeze(2).mean(dim=1)
 
 
 def half_losses(

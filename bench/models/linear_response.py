@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bench.models.edits import Edit
 from bench.models.subject import SubjectModel
-from bench.models.trace import Edit, run
+from bench.models.trace import run
 
 
 def linear_response(
@@ -24,9 +25,10 @@ def linear_response(
     ``torch.func.jvp``. It needs attention that has forward-mode derivatives, which is
     why subject models are loaded with eager attention.
     """
-
-    def points(start: Tensor) -> Tensor:
-        trace = run(model, ids, embeddings=start, edits=edits, logits=False)
-        return trace.points
-
-    return torch.func.jvp(points, (embeddings,), (tangent,))[1]
+    return torch.func.jvp(
+        lambda start: (
+            run(model, ids, embeddings=start, edits=edits, logits=False).points
+        ),
+        (embeddings,),
+        (tangent,),
+    )[1]

@@ -34,6 +34,16 @@ class SubjectModel:
             block.get_submodule(place) for block in self.blocks for place in places
         )
 
+    @cached_property
+    def read_modules(self) -> tuple[nn.Module, ...]:
+        """The modules whose inputs are read: one for each section, then the last norm.
+
+        What enters a norm before a sublayer is the residual that the section reads.
+        """
+        places = (self.architecture.attention_read, self.architecture.mlp_read)
+        sections = (b.get_submodule(place) for b in self.blocks for place in places)
+        return (*sections, self.final_norm)
+
     @property
     def final_norm(self) -> nn.Module:
         """The norm between the last residual point and the unembedding."""
@@ -84,22 +94,24 @@ class SubjectModel:
 
     def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
         """Return what enters block 0: residual point 0."""
-        caught: list[Tensor] = []
-
-        def catch(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
-            caught.append(arguments[0])
-            raise _Caught
-
-        handle = self.blocks[0].register_forward_pre_hook(catch)
+        handle = self.blocks[0].register_forward_pre_hook(_catch)
         try:
             with torch.no_grad():
                 self.module.base_model(input_ids=ids, use_cache=False)
-        except _Caught:
-            pass
+        except _Caught as caught:
+            return caught.embeddings
         finally:
             handle.remove()
-        return caught[0]
+        raise AssertionError("The first block was never reached.")
 
 
 class _Caught(Exception):  # noqa: N818  (control flow, never seen by a caller)
     """Ends a forward pass once the embeddings are known."""
+
+    def __init__(self, embeddings: Tensor) -> None:
+        super().__init__()
+        self.embeddings = embeddings
+
+
+def _catch(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
+    raise _Caught(arguments[0])

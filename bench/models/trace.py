@@ -3,20 +3,19 @@
 Shapes: B rows, T positions, d width, S sections.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from bench.models.edits import Edit
 from bench.models.subject import SubjectModel
-
-Edit = Callable[[Tensor, Tensor], Tensor]
-"""(a section's write, the residual before it) -> what to write instead."""
+from bench.profiles.sections import SECTIONS_PER_BLOCK
 
 
 @dataclass(frozen=True)
@@ -36,19 +35,46 @@ class Trace:
         """All S + 1 residual points."""
         return torch.stack([self.embeddings, *self.states])
 
+    def point(self, number: int) -> Float[Tensor, "B T d"]:
+        """Return a residual point, 0 to S."""
+        return self.states[number - 1] if number else self.embeddings
+
+    def rows(self, rows: slice) -> "Trace":
+        """Return the trace of some of the rows."""
+        return Trace(
+            embeddings=self.embeddings[rows],
+            writes=tuple(write[rows] for write in self.writes),
+            states=tuple(state[rows] for state in self.states),
+            logits=None if self.logits is None else self.logits[rows],
+        )
+
+
+def join_traces(traces: Sequence[Trace]) -> Trace:
+    """Put the traces of consecutive rows together."""
+    if len(traces) == 1:
+        return traces[0]
+    logits = [trace.logits for trace in traces if trace.logits is not None]
+    return Trace(
+        embeddings=torch.cat([trace.embeddings for trace in traces]),
+        writes=tuple(map(torch.cat, zip(*(t.writes for t in traces), strict=True))),
+        states=tuple(map(torch.cat, zip(*(t.states for t in traces), strict=True))),
+        logits=torch.cat(logits) if logits else None,
+    )
+
 
 @dataclass
 class _Recorder:
     """Follows the residual stream section by section."""
 
-    embeddings: Tensor | None
+    start: Tensor | None
+    """What enters the first block that runs; None for the tokens' embeddings."""
     edits: Mapping[int, Edit]
     points: list[Tensor] = field(default_factory=list)
     writes: list[Tensor] = field(default_factory=list)
 
     def enter(self, _module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Take or replace what enters block 0."""
-        start = arguments[0] if self.embeddings is None else self.embeddings
+        """Take or replace what enters the first block that runs."""
+        start = arguments[0] if self.start is None else self.start
         self.points.append(start)
         return (start, *arguments[1:])
 
@@ -65,9 +91,12 @@ class _Recorder:
 
 
 @contextmanager
-def _recording(model: SubjectModel, recorder: _Recorder) -> Generator[None, None, None]:
-    handles = [model.blocks[0].register_forward_pre_hook(recorder.enter)]
-    for section, module in enumerate(model.section_modules):
+def _recording(
+    model: SubjectModel, recorder: _Recorder, first: int
+) -> Generator[None, None, None]:
+    handles = [model.blocks[first].register_forward_pre_hook(recorder.enter)]
+    for section in range(SECTIONS_PER_BLOCK * first, model.n_sections):
+        module = model.section_modules[section]
         handles.append(module.register_forward_hook(partial(recorder.write, section)))
     try:
         yield
@@ -76,12 +105,34 @@ def _recording(model: SubjectModel, recorder: _Recorder) -> Generator[None, None
             handle.remove()
 
 
+class _Passed(nn.Module):
+    """Stands in for a block that need not run again."""
+
+    def forward(self, states: Tensor, *_: object, **__: object) -> Tensor:
+        """Return what came in."""
+        return states
+
+
+@contextmanager
+def _passing(model: SubjectModel, first: int) -> Generator[None, None, None]:
+    """Leave out the blocks before the first, which keep their numbers and masks."""
+    blocks = cast(nn.ModuleList, model.module.get_submodule(model.architecture.blocks))
+    for number in range(first):
+        blocks[number] = _Passed()
+    try:
+        yield
+    finally:
+        for number in range(first):
+            blocks[number] = model.blocks[number]
+
+
 def run(
     model: SubjectModel,
     ids: Int[Tensor, "B T"],
     *,
     embeddings: Float[Tensor, "B T d"] | None = None,
     edits: Mapping[int, Edit] | None = None,
+    base: Trace | None = None,
     logits: bool = True,
 ) -> Trace:
     """Run the model once and return its trace.
@@ -94,11 +145,19 @@ def run(
         ids: Token ids. With ``embeddings`` they only set the shape.
         embeddings: What enters block 0 instead of the tokens' embeddings.
         edits: Section number to the edit of its write.
+        base: A trace of the same ids without edits, from embeddings of its own. Blocks
+            before the first edit are taken from it instead of being run again.
         logits: Whether to compute logits, which small models spend most time on.
     """
-    recorder = _Recorder(embeddings=embeddings, edits=edits or {})
+    first = 0 if base is None or not edits else min(edits) // SECTIONS_PER_BLOCK
+    kept = SECTIONS_PER_BLOCK * first
+    start = embeddings if base is None else base.point(kept)
+    recorder = _Recorder(start=start, edits=edits or {})
+    if base is not None:
+        recorder.points.extend(base.point(number) for number in range(kept))
+        recorder.writes.extend(base.writes[:kept])
     target = model.module if logits else model.module.base_model
-    with _recording(model, recorder):
+    with _passing(model, first), _recording(model, recorder, first):
         output = target(input_ids=ids, use_cache=False)
     return Trace(
         embeddings=recorder.points[0],
@@ -106,18 +165,3 @@ def run(
         states=tuple(recorder.points[1:]),
         logits=output.logits if logits else None,
     )
-
-
-def replace_write(value: Float[Tensor, "#B T d"]) -> Edit:
-    """Make an edit that writes ``value`` instead."""
-    return lambda write, _residual: value.expand_as(write)
-
-
-def patch_write(value: Float[Tensor, "B T d"], mask: Float[Tensor, "B T 1"]) -> Edit:
-    """Make an edit that writes ``value`` where the mask is 1."""
-    return lambda write, _residual: torch.where(mask.bool(), value, write)
-
-
-def patch_state(value: Float[Tensor, "B T d"], mask: Float[Tensor, "B T 1"]) -> Edit:
-    """Make an edit after which the residual is ``value`` where the mask is 1."""
-    return lambda write, residual: torch.where(mask.bool(), value - residual, write)

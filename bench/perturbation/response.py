@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bench.models.edits import Edit, replace_write
 from bench.models.linear_response import linear_response
 from bench.models.subject import SubjectModel
-from bench.models.trace import Edit, replace_write, run
+from bench.models.trace import run
 
 Replaced = Mapping[int, Tensor]
 """Section number to the write that takes its place, shape [P, T, d]."""

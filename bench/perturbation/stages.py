@@ -17,8 +17,9 @@ from bench.models.behaviour import (
     half_losses,
     to_batch,
 )
+from bench.models.edits import replace_write
 from bench.models.subject import SubjectModel
-from bench.models.trace import replace_write, run
+from bench.models.trace import run
 from bench.perturbation.direction import draw_directions, perturbation_tangents
 from bench.perturbation.readout import READOUTS, Readouts, build_readouts
 from bench.perturbation.response import Probing, Response, measure_response

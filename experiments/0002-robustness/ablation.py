@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bench.models.behaviour import centred_logit
+from bench.models.edits import replace_write
 from bench.models.subject import SubjectModel
-from bench.models.trace import replace_write, run
+from bench.models.trace import run
 from bench.perturbation.response import Probing
 from bench.perturbation.stages import (
     CONTROL,

@@ -15,10 +15,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from bench.errors import UserError
 from bench.models.architectures.registry import KNOWN, find_architecture
+from bench.models.edits import patch_state, patch_write, replace_write
 from bench.models.linear_response import linear_response
 from bench.models.loading import untrained_like
 from bench.models.subject import SubjectModel
-from bench.models.trace import patch_state, patch_write, replace_write, run
+from bench.models.trace import run
 from bench.models.weights import ATTENTION, load_folder
 
 assert_close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-4)

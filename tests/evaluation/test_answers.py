@@ -9,8 +9,8 @@ import torch
 
 from bench.errors import MethodFailedError
 from bench.evaluation.answers import check_answer, run_method
+from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod, find_method
-from bench.methods.protocol import TaskContext
 from bench.profiles.attribution import LayerAttribution
 
 
@@ -126,7 +126,7 @@ def test_unusable_answers_are_refused(
         check_answer(answer, found, n_sections=4)
 
     assert str(caught.value).startswith(
-        "The method 'mean-ablation' (bench.methods.mean_ablation:mean_ablation) "
+        "The method 'mean-ablation' (bench.methods.ablation.mean:mean_ablation) "
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.methods.protocol import TaskContext
+from bench.methods.context import TaskContext
 from bench.models.subject import SubjectModel
 
 

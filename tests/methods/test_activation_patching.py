@@ -1,13 +1,11 @@
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
-from bench.methods import activation_patching
-from bench.methods.activation_patching import denoising, noising
-from bench.methods.protocol import Method, TaskContext
+from bench.methods.context import TaskContext
+from bench.methods.patching.activation_patching import denoising, noising
+from bench.methods.protocol import Method
 from bench.models.behaviour import centred_logit
-from bench.models.trace import run
 from bench.profiles.attribution import as_writes
 
 BOTH = pytest.mark.parametrize("method", [denoising, noising], ids=lambda m: m.name)
@@ -122,12 +120,3 @@ def test_progress_is_reported(tiny_context: TaskContext) -> None:
     denoising(replace(tiny_context, progress=lambda d, t: calls.append((d, t))))
 
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_missing_logits_are_refused(tiny_context: TaskContext) -> None:
-    """The behaviour cannot be read off a trace without logits."""
-    trace = run(tiny_context.subject, tiny_context.prompts.clean, logits=False)
-
-    with pytest.raises(ValueError, match="The trace was taken without logits"):
-        activation_patching._metric(tiny_context, trace)
-    assert torch.is_grad_enabled()

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from bench.methods.attribution_patching import attribution_patching
-from bench.methods.protocol import TaskContext
+from bench.methods.context import TaskContext
+from bench.methods.gradients.attribution_patching import attribution_patching
 from bench.methods.write_difference import write_difference
 from bench.models.behaviour import PromptBatch
-from bench.models.trace import replace_write
+from bench.models.edits import replace_write
 
 
 def patched_writes(ctx: TaskContext) -> np.ndarray:

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from bench.methods.direct_logit_attribution import (
+from bench.methods.context import TaskContext
+from bench.methods.readout.direct_logit_attribution import (
     direct_logit_attribution,
     projections,
 )
-from bench.methods.protocol import TaskContext
 
 
 def test_parts_sum_to_the_centred_logit(tiny_context: TaskContext) -> None:

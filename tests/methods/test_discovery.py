@@ -128,11 +128,11 @@ def test_file_that_is_no_python_is_refused(
 
 def test_module_and_name() -> None:
     """A method of an importable module is found as module:name."""
-    found = find_method("bench.methods.mean_ablation:mean_ablation")
+    found = find_method("bench.methods.ablation.mean:mean_ablation")
 
     assert (found.origin, found.method.name) == ("module", "mean-ablation")
-    assert found.source == "bench.methods.mean_ablation:mean_ablation"
-    source = Path(str(sys.modules["bench.methods.mean_ablation"].__file__))
+    assert found.source == "bench.methods.ablation.mean:mean_ablation"
+    source = Path(str(sys.modules["bench.methods.ablation.mean"].__file__))
     assert found.source_sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
@@ -148,7 +148,7 @@ def test_missing_module_is_refused() -> None:
 def test_unknown_name_in_a_module() -> None:
     """A wrong name in a module is answered with the nearest."""
     with pytest.raises(UnknownNameError, match=r"Did you mean 'denoising'\?"):
-        find_method("bench.methods.activation_patching:denoise")
+        find_method("bench.methods.patching.activation_patching:denoise")
 
 
 def test_module_without_source_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

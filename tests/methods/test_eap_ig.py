@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.methods import eap_ig as module
-from bench.methods.attribution_patching import attribution_patching
-from bench.methods.eap_ig import STEPS, eap_ig
-from bench.methods.protocol import TaskContext
+from bench.methods.context import TaskContext
+from bench.methods.gradients import eap_ig as module
+from bench.methods.gradients.attribution_patching import attribution_patching
+from bench.methods.gradients.eap_ig import STEPS, eap_ig
 from bench.methods.write_difference import write_difference
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.methods.mean_ablation import mean_ablation
-from bench.methods.protocol import TaskContext
+from bench.methods.ablation.mean import mean_ablation
+from bench.methods.context import TaskContext
 from bench.models.behaviour import centred_logit
 
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.methods.prefix_matching import prefix_matching_score
-from bench.methods.protocol import TaskContext
+from bench.methods.attention.prefix_matching import prefix_matching_score
+from bench.methods.context import TaskContext
 
 
 def test_equals_loops_over_attentions(tiny_context: TaskContext) -> None:

@@ -7,9 +7,11 @@ import torch
 from torch.testing import assert_close
 
 from bench.errors import MethodError
-from bench.methods.protocol import Method, TaskContext, method
+from bench.methods.context import TaskContext
+from bench.methods.protocol import Method, method
 from bench.models.behaviour import centred_logit
-from bench.models.trace import replace_write, run
+from bench.models.edits import replace_write
+from bench.models.trace import run
 from bench.profiles.attribution import LayerAttribution
 
 
@@ -185,8 +187,8 @@ def test_missing_logits_are_refused(tiny_context: TaskContext) -> None:
     """The metric cannot be read off a trace without logits."""
     trace = run(tiny_context.subject, tiny_context.prompts.clean, logits=False)
 
-    with pytest.raises(ValueError, match="The trace was taken without logits"):
-        TaskContext._logits(trace)
+    with pytest.raises(MethodError, match="The trace was taken without logits"):
+        tiny_context.metric_of(trace)
 
 
 def test_api_exports_what_the_protocol_needs() -> None:

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from bench.models.edits import replace_write
 from bench.models.linear_response import linear_response
 from bench.models.subject import SubjectModel
-from bench.models.trace import replace_write, run
+from bench.models.trace import run
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from bench.models.edits import patch_state, patch_write, replace_write
 from bench.models.subject import SubjectModel
-from bench.models.trace import patch_state, patch_write, replace_write, run
+from bench.models.trace import run
 
 
 @pytest.fixture

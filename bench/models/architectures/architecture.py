@@ -25,11 +25,23 @@ class Architecture:
     """The module whose output the attention sublayer adds, from a block."""
     mlp_write: str
     """The module whose output the MLP sublayer adds, from a block."""
+    attention_read: str
+    """The module whose input the attention sublayer reads, from a block."""
+    mlp_read: str
+    """The module whose input the MLP sublayer reads, from a block."""
+    attention_projection: str
+    """The module whose input is the heads' outputs side by side, from a block."""
+    activation: str
+    """The activation function of the MLP, from a block."""
     final_norm: str
     """The norm before the unembedding, from the model."""
     unembedding: str
     """The linear map to logits, from the model."""
     frozen_norm: FrozenNorm
-    """The final norm as a linear map."""
+    """A norm as a linear map; all norms of a model are of one kind."""
+    gate: str | None = None
+    """The module whose output the activation's is multiplied by, from a block."""
     logit_cap: str | None = None
     """The configuration's key of the value that caps the logits, if one does."""
+    parallel: bool = False
+    """Whether attention and MLP of a block read the same residual."""

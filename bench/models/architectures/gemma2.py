@@ -13,8 +13,13 @@ GEMMA2 = Architecture(
     blocks="model.layers",
     attention_write="post_attention_layernorm",
     mlp_write="post_feedforward_layernorm",
+    attention_read="input_layernorm",
+    mlp_read="pre_feedforward_layernorm",
+    attention_projection="self_attn.o_proj",
+    activation="mlp.act_fn",
     final_norm="model.norm",
     unembedding="lm_head",
     frozen_norm=frozen_gemma_norm,
+    gate="mlp.up_proj",
     logit_cap="final_logit_softcapping",
 )

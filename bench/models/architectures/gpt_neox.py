@@ -14,7 +14,12 @@ GPT_NEOX = Architecture(
     blocks="gpt_neox.layers",
     attention_write="attention.dense",
     mlp_write="mlp.dense_4h_to_h",
+    attention_read="input_layernorm",
+    mlp_read="post_attention_layernorm",
+    attention_projection="attention.dense",
+    activation="mlp.act",
     final_norm="gpt_neox.final_layer_norm",
     unembedding="lm_head",
     frozen_norm=frozen_layer_norm,
+    parallel=True,
 )

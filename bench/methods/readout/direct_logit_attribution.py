@@ -13,12 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.methods.protocol import TaskContext, method
+from bench.methods.context import TaskContext
+from bench.methods.protocol import method
 from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 
 
-@method("direct-logit-attribution", kind="write")
+@method("direct-logit-attribution", kind="write", cost="1 F")
 def direct_logit_attribution(ctx: TaskContext) -> LayerAttribution:
     """Project each write onto the target's direction in logit space."""
     trace = ctx.trace(ctx.prompts.clean)

@@ -10,11 +10,12 @@ Known failure: says where a section looks, not what it writes or whether that is
 
 import torch
 
-from bench.methods.protocol import TaskContext, method
+from bench.methods.context import TaskContext
+from bench.methods.protocol import method
 from bench.profiles.attribution import LayerAttribution
 
 
-@method("prefix-matching-score", kind="write")
+@method("prefix-matching-score", kind="write", cost="1 F")
 def prefix_matching_score(ctx: TaskContext) -> LayerAttribution:
     """Read the attention from copy sites to sources."""
     patterns = ctx.attention(ctx.prompts.clean)

@@ -1,0 +1,251 @@
+"""What a method is given: the model, the prompts, and ways to look into a run.
+
+Shapes: P prompts, T positions, d width, S sections, L blocks, H heads, k their width.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from bench.errors import MethodError
+from bench.models import gradients
+from bench.models.batching import by_rows
+from bench.models.behaviour import PromptBatch, centred_logit
+from bench.models.edits import Edit, edit_rows
+from bench.models.gradients import NO_RULES, BackwardRules
+from bench.models.subject import SubjectModel
+from bench.models.trace import Trace, join_traces, run
+from bench.profiles.attribution import LayerAttribution
+
+T = TypeVar("T")
+
+SMALLEST_GAP = 1e-6
+"""In nats; below this an effect cannot be given as a part of the whole."""
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """Everything a method may use. The reference is not part of it.
+
+    Prompts are run together, and fewer at a time where memory runs out; answers do not
+    depend on it.
+    """
+
+    subject: SubjectModel
+    """The model with its sections."""
+    prompts: PromptBatch
+    """The discovery prompts: clean, corrupt, control, sources, copy sites, targets."""
+    generator: torch.Generator
+    """Seeded; the only source of randomness a method should use."""
+    progress: Callable[[int, int], None] = field(default=_no_progress)
+    """Call with (done, total) as the work goes on."""
+    at_once: int | None = None
+    """Prompts to run together at most; all by default."""
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The raw transformers module, in evaluation mode, with frozen weights."""
+        return self.subject.module
+
+    @property
+    def n_sections(self) -> int:
+        """S: number of sections, in the order attn 0, mlp 0, attn 1, ..."""
+        return self.subject.n_sections
+
+    @property
+    def device(self) -> torch.device:
+        """The device of model and prompts."""
+        return self.subject.device
+
+    def metric(self, logits: Float[Tensor, "P T vocab"]) -> Float[Tensor, " P"]:
+        """Measure the behaviour on each prompt: the mean centred logit of the target.
+
+        In nats, over the copy sites, differentiable.
+        """
+        return centred_logit(logits, self.prompts)
+
+    def metric_of(self, trace: Trace) -> Float[Tensor, " P"]:
+        """Measure the behaviour in a run, on each prompt.
+
+        Raises:
+            MethodError: The trace was taken without logits.
+        """
+        if trace.logits is None:
+            raise MethodError("The trace was taken without logits.")
+        return self.metric(trace.logits)
+
+    def gap(self, clean: Trace, corrupt: Trace) -> Float[Tensor, ""]:
+        """Return how much more of the behaviour the clean runs show, on average.
+
+        Raises:
+            MethodError: No less on corrupt prompts, so that nothing is a part of it.
+        """
+        gap = (self.metric_of(clean) - self.metric_of(corrupt)).mean()
+        if not gap.abs() > SMALLEST_GAP:
+            raise MethodError(
+                f"The behaviour differs by {float(gap):.3g} nats between clean and "
+                "corrupt prompts: there is no effect to be given a part of."
+            )
+        return gap
+
+    def trace(
+        self,
+        ids: Int[Tensor, "P T"],
+        *,
+        edits: Mapping[int, Edit] | None = None,
+        embeddings: Float[Tensor, "P T d"] | None = None,
+        base: Trace | None = None,
+    ) -> Trace:
+        """Run the model and return embeddings, writes, states and logits.
+
+        Args:
+            ids: Token ids, usually ``prompts.clean`` or ``prompts.corrupt``.
+            edits: Section number to an edit of its write; see ``bench.models.edits``.
+            embeddings: What enters block 0 instead of the tokens' embeddings.
+            base: The trace of the same ids without edits: blocks before the first edit
+                are taken from it instead of being run again.
+        """
+        with torch.no_grad():
+            return join_traces(
+                self.by_rows(
+                    lambda rows: run(
+                        self.subject,
+                        ids[rows],
+                        edits={s: edit_rows(e, rows) for s, e in (edits or {}).items()},
+                        embeddings=None if embeddings is None else embeddings[rows],
+                        base=None if base is None else base.rows(rows),
+                    )
+                )
+            )
+
+    def edited_metric(
+        self,
+        ids: Int[Tensor, "P T"],
+        edits: Mapping[int, Edit],
+        *,
+        base: Trace | None = None,
+    ) -> Float[Tensor, " P"]:
+        """Measure the behaviour while sections' writes are edited."""
+        return self.metric_of(self.trace(ids, edits=edits, base=base))
+
+    def gradients(
+        self,
+        ids: Int[Tensor, "P T"],
+        *,
+        embeddings: Float[Tensor, "P T d"] | None = None,
+        rules: BackwardRules = NO_RULES,
+    ) -> tuple[Trace, Float[Tensor, "S P T d"]]:
+        """Run the model and differentiate the behaviour.
+
+        Args:
+            ids: Token ids.
+            embeddings: What enters block 0 instead of the tokens' embeddings.
+            rules: How gradients pass nonlinear parts; by default as they are.
+
+        Returns:
+            The trace, and dM/d(write) of every section. A section's write enters the
+            residual by addition alone, so this is dM/d(state after it) as well.
+        """
+        return self._differentiate(
+            gradients.write_gradients, ids, embeddings, rules=rules
+        )
+
+    def read_gradients(
+        self, ids: Int[Tensor, "P T"]
+    ) -> tuple[Trace, Float[Tensor, "readers P T d"]]:
+        """Differentiate with respect to what each reader reads, through it alone.
+
+        Readers are the sections and, last, the final norm.
+        """
+        return self._differentiate(gradients.read_gradients, ids, None)
+
+    def state_gradient(
+        self,
+        ids: Int[Tensor, "P T"],
+        section: int,
+        state: Float[Tensor, "P T d"],
+        *,
+        base: Trace,
+    ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P T d"]]:
+        """Put a state after a section; return the behaviour and dM/d(state).
+
+        Args:
+            ids: Token ids.
+            section: Number of the section.
+            state: The residual after it, at every position.
+            base: The trace of the same ids without edits.
+        """
+        parts = self.by_rows(
+            lambda rows: gradients.state_gradient(
+                self.subject,
+                ids[rows],
+                self.some(rows).metric_of,
+                section=section,
+                state=state[rows],
+                base=base.rows(rows),
+            )
+        )
+        values, found = zip(*parts, strict=True)
+        return torch.cat(values), torch.cat(found)
+
+    def attention(self, ids: Int[Tensor, "P T"]) -> Float[Tensor, "L P H T T"]:
+        """Return the attention patterns of every block."""
+        with torch.no_grad():
+            parts = self.by_rows(
+                lambda rows: (
+                    self.model(
+                        input_ids=ids[rows], use_cache=False, output_attentions=True
+                    ).attentions
+                )
+            )
+        return torch.cat([torch.stack(part) for part in parts], dim=1)
+
+    def answer(self, per_prompt: Float[Tensor, "P S"]) -> LayerAttribution:
+        """Turn attributions of each prompt into the method's answer, their mean."""
+        values = per_prompt.detach().double().cpu().numpy()
+        return LayerAttribution(values=values.mean(axis=0), per_prompt=values)
+
+    def by_rows(self, work: Callable[[slice], T]) -> list[T]:
+        """Do work on slices of the prompts, fewer at a time when memory runs out.
+
+        For work of your own that does not mix prompts; join what it returns.
+        """
+        return by_rows(work, len(self.prompts), at_once=self.at_once)
+
+    def some(self, rows: slice) -> "TaskContext":
+        """Return the same context with some of the prompts."""
+        return replace(self, prompts=self.prompts.rows(rows))
+
+    def first_prompts(self, count: int) -> "TaskContext":
+        """Return the same context with fewer prompts."""
+        return self.some(slice(count))
+
+    def _differentiate(
+        self,
+        function: Callable[..., tuple[Trace, Tensor]],
+        ids: Int[Tensor, "P T"],
+        embeddings: Float[Tensor, "P T d"] | None,
+        **options: object,
+    ) -> tuple[Trace, Tensor]:
+        parts = self.by_rows(
+            lambda rows: function(
+                self.subject,
+                ids[rows],
+                self.some(rows).metric_of,
+                embeddings=self.subject.embed(ids[rows])
+                if embeddings is None
+                else embeddings[rows],
+                **options,
+            )
+        )
+        traces, found = zip(*parts, strict=True)
+        return join_traces(traces), torch.cat(found, dim=1)

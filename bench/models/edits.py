@@ -1,0 +1,75 @@
+"""Edits of a section's write, made while the model runs.
+
+Shapes: B rows, T positions, d width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Edit = Callable[[Tensor, Tensor], Tensor]
+"""(a section's write, the residual before it) -> what to write instead."""
+
+
+@dataclass(frozen=True)
+class RowEdit:
+    """An edit that knows which of its values belong to which rows of a batch.
+
+    An edit that holds values of each prompt has to be one, or it would not fit when
+    the prompts are run a few at a time.
+    """
+
+    rule: Callable[..., Tensor]
+    """(write, residual, *values) -> what to write instead."""
+    values: tuple[Tensor, ...]
+    """Each of one row a prompt, or of a single row for all."""
+
+    def __call__(self, write: Tensor, residual: Tensor) -> Tensor:
+        """Apply the rule."""
+        return self.rule(write, residual, *self.values)
+
+    def rows(self, rows: slice) -> "RowEdit":
+        """Return the same edit for some of the rows."""
+        return replace(self, values=tuple(take_rows(v, rows) for v in self.values))
+
+
+def take_rows(value: Tensor, rows: slice) -> Tensor:
+    """Take rows of a tensor; one row stands for all."""
+    return value if len(value) == 1 else value[rows]
+
+
+def edit_rows(edit: Edit, rows: slice) -> Edit:
+    """Return an edit for some of the rows; plain functions are the same for all."""
+    return edit.rows(rows) if isinstance(edit, RowEdit) else edit
+
+
+def replace_write(value: Float[Tensor, "#B #T d"]) -> RowEdit:
+    """Make an edit that writes ``value`` instead."""
+    return RowEdit(lambda write, _residual, v: v.expand_as(write), (value,))
+
+
+def patch_write(
+    value: Float[Tensor, "#B T d"], mask: Float[Tensor, "#B T 1"]
+) -> RowEdit:
+    """Make an edit that writes ``value`` where the mask is 1."""
+    return RowEdit(
+        lambda write, _residual, v, m: torch.where(m.bool(), v, write), (value, mask)
+    )
+
+
+def patch_state(
+    value: Float[Tensor, "#B T d"], mask: Float[Tensor, "#B T 1"]
+) -> RowEdit:
+    """Make an edit after which the residual is ``value`` where the mask is 1."""
+    return RowEdit(
+        lambda write, residual, v, m: torch.where(m.bool(), v - residual, write),
+        (value, mask),
+    )
+
+
+def replace_state(value: Float[Tensor, "#B T d"]) -> RowEdit:
+    """Make an edit after which the residual is ``value`` at every position."""
+    return RowEdit(lambda _write, residual, v: v - residual, (value,))

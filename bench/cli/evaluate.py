@@ -1,5 +1,7 @@
-"""``bench evaluate``: run a method, score it, show it."""
+"""``bench evaluate``: run methods, score them, show them."""
 
+import json
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,21 +19,29 @@ from bench.cli.options import (
     Tasks,
     resolve_root,
 )
-from bench.cli.scored import print_scored, score_records
-from bench.errors import MissingExtraError
+from bench.cli.scored import Scored, print_scored, score_records, write_scored
+from bench.errors import MissingExtraError, UserError
+from bench.methods.catalogue import built_in
+from bench.results.report import Plain
 from bench.tasks.registry import find_tasks, suite_tasks
 from bench.tasks.spec import Task
 
 if TYPE_CHECKING:
-    from bench.evaluation.run import Outcome
+    from bench.evaluation.run import Outcome, Plan
     from bench.methods.discovery import FoundMethod
 
 
 def evaluate(
-    method: Annotated[
-        str,
-        typer.Argument(help="path.py[:name], module:name, an installed or a built-in."),
-    ],
+    methods: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="METHOD...",
+            help="path.py[:name], module:name, an installed or a built-in.",
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--built-in", help="Every built-in method as well.")
+    ] = False,
     suite: Annotated[str, typer.Option(help="Run all tasks of this suite.")] = (
         DEFAULT_SUITE
     ),
@@ -45,27 +55,68 @@ def evaluate(
     as_json: Json = False,
     root: Root = None,
 ) -> None:
-    """Run a method, score it, and draw its profiles.
+    """Run methods, score them, and draw their profiles.
 
-    The same command continues after an interruption.
+    The same command continues after an interruption. Several methods share each task's
+    model, and with --json give a list.
     """
     folder = resolve_root(root)
     tasks = _choose(task, suite=suite, root=folder)
-    found = load_method(method)
-    target = RESULTS / found.method.name if out is None else out
-    outcomes = _run(found, tasks, device=device, seed=seed, out=target)
-    failed = {o.task.id: str(o.error) for o in outcomes if o.error is not None}
-    scored = score_records(
-        found.method.name,
-        [(o.task, o.record) for o in outcomes if o.record is not None],
-        root=folder,
-        suite=suite,
-        complete=not task,
-        failed=failed,
-    )
-    print_scored(scored, out=target, as_json=as_json)
-    if failed:
+    plans = _plan([*(methods or []), *(built_in() if every else [])], out=out)
+    results = _run(plans, tasks, device=device, seed=seed)
+    documents: list[Plain] = []
+    for plan in plans:
+        scored = _score(results[plan.name], plan, task, suite=suite, root=folder)
+        documents.append(write_scored(scored, out=plan.out))
+        if not as_json:
+            print_scored(scored, out=plan.out)
+    if as_json:
+        print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+    if any(outcome.error for found in results.values() for outcome in found):
         raise typer.Exit(1)
+
+
+def _plan(names: list[str], *, out: Path | None) -> "list[Plan]":
+    """Find methods and say where their results go.
+
+    Raises:
+        UserError: There is none, one is named twice, or several share a folder.
+    """
+    if not names:
+        raise UserError(
+            "No method was given. Name one, as in: bench evaluate attribution-patching "
+            "(bench list methods shows all), or take all with --built-in."
+        )
+    found = [load_method(name) for name in names]
+    twice = [n for n, k in Counter(f.method.name for f in found).items() if k > 1]
+    if twice:
+        raise UserError(f"Two methods are called '{twice[0]}'. Give each its own name.")
+    if out is not None and len(found) > 1:
+        raise UserError(
+            f"--out {out} would hold results of {len(found)} methods. Leave it out: "
+            f"each method's results go to {RESULTS}/<method>."
+        )
+    from bench.evaluation.run import Plan
+
+    return [Plan(f, RESULTS / f.method.name if out is None else out) for f in found]
+
+
+def _score(
+    outcomes: "list[Outcome]",
+    plan: "Plan",
+    chosen: list[str] | None,
+    *,
+    suite: str,
+    root: Path,
+) -> Scored:
+    return score_records(
+        plan.name,
+        [(o.task, o.record) for o in outcomes if o.record is not None],
+        root=root,
+        suite=suite,
+        complete=not chosen,
+        failed={o.task.id: str(o.error) for o in outcomes if o.error is not None},
+    )
 
 
 def _choose(names: list[str] | None, *, suite: str, root: Path) -> tuple[Task, ...]:
@@ -88,26 +139,18 @@ def load_method(name: str) -> "FoundMethod":
 
 
 def _run(
-    found: "FoundMethod",
-    tasks: tuple[Task, ...],
-    *,
-    device: str,
-    seed: int,
-    out: Path,
-) -> "list[Outcome]":
-    from bench.evaluation.run import Settings, run_tasks
+    plans: "list[Plan]", tasks: tuple[Task, ...], *, device: str, seed: int
+) -> "dict[str, list[Outcome]]":
+    from bench.evaluation.run import Settings, run_methods
 
     with progress_display() as titled:
-        outcomes = run_tasks(
-            found,
-            tasks,
-            Settings(device=device, seed=seed),
-            out=out,
-            announce=lambda task: titled(task.id),
+        results = run_methods(
+            plans, tasks, Settings(device=device, seed=seed), announce=titled
         )
-    for outcome in outcomes:
-        if outcome.error is not None:
-            typer.echo(f"{outcome.task.id}: {outcome.error}", err=True)
-        elif outcome.resumed:
-            typer.echo(f"{outcome.task.id}: kept the stored result", err=True)
-    return outcomes
+    for outcomes in results.values():
+        for outcome in outcomes:
+            if outcome.error is not None:
+                typer.echo(f"{outcome.task.id}: {outcome.error}", err=True)
+            elif outcome.resumed:
+                typer.echo(f"{outcome.task.id}: kept the stored result", err=True)
+    return results

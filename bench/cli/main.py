@@ -15,7 +15,9 @@ COMMANDS = (
     Command("show", "show", "Show what a task consists of."),
     Command("init", "init", "Write a method file that runs as it is."),
     Command("doctor", "doctor", "Check a method in seconds."),
-    Command("evaluate", "evaluate", "Run a method, score it, and draw its profiles."),
+    Command(
+        "evaluate", "evaluate", "Run methods, score them, and draw their profiles."
+    ),
     Command("score", "score", "Score stored attributions again; runs no model."),
     Command("submit", "submit", "Pack the results of a method into a submission."),
     Command("validate", "validate", "Check submissions and compute their scores."),

@@ -1,5 +1,6 @@
 """``bench score``: score stored attributions again."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import DEFAULT_SUITE, Json, Root, resolve_root
-from bench.cli.scored import print_scored, score_records
+from bench.cli.scored import print_scored, score_records, write_scored
 from bench.errors import FileFormatError, UserError
 from bench.results.attribution_record import AttributionRecord, read_attribution
 from bench.tasks.registry import find_suite, find_task, find_tasks
@@ -39,7 +40,11 @@ def score(
         complete=tasks >= set(find_suite(suite, root=folder).tasks),
         failed={},
     )
-    print_scored(scored, out=results, as_json=as_json)
+    document = write_scored(scored, out=results)
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        print_scored(scored, out=results)
 
 
 def _one_method(records: list[tuple[Task, AttributionRecord]], results: Path) -> str:

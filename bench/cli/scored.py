@@ -14,7 +14,7 @@ from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.profiles.sections import section_names
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference, read_reference
-from bench.results.report import pending_reason, plain_evaluation
+from bench.results.report import Plain, pending_reason, plain_evaluation
 from bench.results.scoring import TaskScores, mean_skill, score_record
 from bench.results.store import write_atomically
 from bench.scores.shares import shares, why_undefined
@@ -92,8 +92,8 @@ def _stored_references(root: Path, suite: str) -> Iterator[tuple[str, Reference]
             yield task.id, read_reference(task, root=root)
 
 
-def print_scored(scored: Scored, *, out: Path, as_json: bool) -> None:
-    """Print a table or JSON, and write ``scores.json`` and a plot for each task."""
+def write_scored(scored: Scored, *, out: Path) -> Plain:
+    """Write ``scores.json`` and a plot for each task; return the scores as data."""
     document = plain_evaluation(
         method=scored.method,
         suite=scored.suite,
@@ -104,9 +104,11 @@ def print_scored(scored: Scored, *, out: Path, as_json: bool) -> None:
     text = json.dumps(document, indent=2, allow_nan=False)
     write_atomically(out / SCORES_FILE, (text + "\n").encode())
     _write_plots(scored.tasks, out=out)
-    if as_json:
-        print(text)
-        return
+    return document
+
+
+def print_scored(scored: Scored, *, out: Path) -> None:
+    """Print what a person wants to read."""
     for line in _lines(scored):
         print(line)
     typer.echo(f"Results, scores and plots are in {out}", err=True)

@@ -15,7 +15,12 @@ NULLS = frozenset({*ANALYTIC, RANDOM, NORM_GROWTH, UNTRAINED_REFERENCE, OTHER_TA
 def read_trusted(root: Path) -> Trusted:
     """Read what submissions are validated against."""
     sources = {name: _source(entry.place) for name, entry in built_in().items()}
-    return Trusted(root, built_in=frozenset(sources) | NULLS, sources=sources)
+    return Trusted(
+        root,
+        built_in=frozenset(sources) | NULLS,
+        sources=sources,
+        oracles=frozenset(name for name, entry in built_in().items() if entry.oracle),
+    )
 
 
 def _source(place: str) -> str:

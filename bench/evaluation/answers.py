@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.errors import AttributionError, MethodFailedError
+from bench.errors import AttributionError, MethodFailedError, OutOfMemoryError
+from bench.evaluation.leftovers import Fingerprint, changed, fingerprint
 from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
 from bench.profiles.attribution import (
@@ -26,20 +27,40 @@ def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, 
     Raises:
         MethodFailedError: The method raised, or its answer cannot be used.
     """
+    if ctx.model.training:
+        raise MethodFailedError(
+            "The model is in training mode, where dropout makes runs random. Call "
+            "model.eval() before methods run on it."
+        )
+    before = fingerprint(ctx.model)
     started = time.perf_counter()
     try:
         returned: object = found.method.function(ctx)  # checked below
+    except OutOfMemoryError:
+        raise
     except (Exception, SystemExit) as error:
         raise MethodFailedError(
             f"The method '{found.method.name}' ({found.source}) raised "
             f"{type(error).__name__}: {error}{_where(error, found.source)}"
         ) from error
+    _check_left(before, found, ctx)
     if ctx.device.type == "cuda":
         torch.cuda.synchronize(ctx.device)
     wall = time.perf_counter() - started
     answer = check_answer(returned, found, n_sections=ctx.n_sections)
     _check_prompts(answer, found, n_prompts=len(ctx.prompts))
     return answer, wall
+
+
+def _check_left(before: Fingerprint, found: FoundMethod, ctx: TaskContext) -> None:
+    """Refuse an answer of a method that changed the model for those after it."""
+    left = changed(before, fingerprint(ctx.model))
+    if left:
+        raise MethodFailedError(
+            f"The method '{found.method.name}' ({found.source}) left the model changed "
+            f"({', '.join(left)}), which other methods run on. Undo changes before "
+            "returning, best in a finally block, or work on copy.deepcopy(ctx.model)."
+        )
 
 
 def _check_prompts(

@@ -1,12 +1,14 @@
-"""Prepare what a method runs on."""
+"""Prepare what methods run on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
 from bench.methods.context import TaskContext
-from bench.models.behaviour import to_batch
-from bench.models.loading import load_model
+from bench.models.behaviour import PromptBatch, to_batch
+from bench.models.loading import load_model, untrained_like
 from bench.models.subject import SubjectModel
 from bench.tasks.prompts import check_readable
 from bench.tasks.spec import Task
@@ -14,22 +16,53 @@ from bench.tasks.spec import Task
 Progress = Callable[[int, int], None]
 
 
-def open_task(task: Task, *, device: str, seed: int, progress: Progress) -> TaskContext:
-    """Load a task's model and discovery prompts.
+@dataclass(frozen=True)
+class OpenedTask:
+    """A task whose model and prompts are read once, however many methods follow.
 
     The reference, and the prompts it was measured on, stay closed.
     """
-    model = load_model(task, device=device)
-    prompts = task.read_prompts("discovery")
-    check_readable(prompts, vocabulary=model.vocabulary, context=model.context)
-    return TaskContext(
-        subject=model,
-        prompts=to_batch(prompts, device=model.device),
-        generator=new_generator(model, seed=seed),
-        progress=progress,
-    )
 
+    task: Task
+    device: str
+    seed: int
 
-def new_generator(model: SubjectModel, *, seed: int) -> torch.Generator:
-    """Make a seeded generator on the model's device."""
-    return torch.Generator(device=model.device).manual_seed(seed)
+    @cached_property
+    def subject(self) -> SubjectModel:
+        """The task's model."""
+        return load_model(self.task, device=self.device)
+
+    @cached_property
+    def untrained(self) -> SubjectModel:
+        """An untrained model of the same shape."""
+        return untrained_like(self.subject, seed=self.seed)
+
+    @cached_property
+    def prompts(self) -> PromptBatch:
+        """The discovery prompts."""
+        prompts = self.task.read_prompts("discovery")
+        model = self.subject
+        check_readable(prompts, vocabulary=model.vocabulary, context=model.context)
+        return to_batch(prompts, device=model.device)
+
+    def context(self, progress: Progress) -> TaskContext:
+        """Return what a method is given."""
+        return TaskContext(
+            subject=self.subject,
+            prompts=self.prompts,
+            generator=self.generator(),
+            progress=progress,
+        )
+
+    def untrained_context(self, progress: Progress) -> TaskContext:
+        """Return the same with the untrained model: nothing is to be found."""
+        return replace(self.context(progress), subject=self.untrained)
+
+    def control_context(self, progress: Progress) -> TaskContext:
+        """Return the same with prompts that do not repeat: nothing happens."""
+        return replace(self.context(progress), prompts=self.prompts.unrepeated)
+
+    def generator(self) -> torch.Generator:
+        """Return a generator on the model's device, as seeded at the start."""
+        device = self.subject.device
+        return torch.Generator(device=device).manual_seed(self.seed)

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.errors import MethodFailedError
 from bench.evaluation.answers import run_method
-from bench.evaluation.contexts import new_generator, open_task
+from bench.evaluation.contexts import OpenedTask
 from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
 from bench.profiles.attribution import LayerAttribution, as_writes
@@ -36,12 +36,11 @@ class Check:
 
 def examine(found: FoundMethod, task: Task, *, device: str) -> list[Check]:
     """Run a method twice on a few prompts and report what there is to know."""
-    ctx = open_task(task, device=device, seed=SEED, progress=lambda _d, _t: None)
-    few = ctx.first_prompts(N_PROMPTS)
+    opened = OpenedTask(task, device=device, seed=SEED)
+    few = opened.context(lambda _d, _t: None).first_prompts(N_PROMPTS)
     try:
         first, wall = run_method(found, few)
-        generator = new_generator(ctx.subject, seed=SEED)
-        second, _ = run_method(found, replace(few, generator=generator))
+        second, _ = run_method(found, replace(few, generator=opened.generator()))
     except MethodFailedError as error:
         return [Check("runs", False, str(error))]
     return list(_checks(found, few, first, second, wall))

@@ -1,4 +1,4 @@
-"""Evaluate a method on many tasks: skip what is there, run the rest, store each."""
+"""Evaluate methods on tasks: skip what is there, run the rest, store each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from bench.errors import (
     NoRoomError,
     RunFailedError,
 )
+from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import Stage, evaluate_task, method_key
 from bench.methods.discovery import FoundMethod
 from bench.results.attribution_record import (
@@ -43,52 +44,66 @@ class Settings:
     seed: int
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A method to run, and the folder for its results."""
+
+    found: FoundMethod
+    out: Path
+
+    @property
+    def name(self) -> str:
+        """The method's name."""
+        return self.found.method.name
+
+
 def result_path(out: Path, task_id: str) -> Path:
     """Return where the attribution of a task is stored in a results folder."""
     return out / f"{task_id}.json"
 
 
-def run_tasks(
-    found: FoundMethod,
+def run_methods(
+    plans: Sequence[Plan],
     tasks: Sequence[Task],
     settings: Settings,
     *,
-    out: Path,
-    announce: Callable[[Task], Stage],
-) -> list[Outcome]:
-    """Evaluate a method on tasks, one after the other.
+    announce: Callable[[str], Stage],
+) -> dict[str, list[Outcome]]:
+    """Evaluate methods on tasks, task by task, each task's model loaded once.
 
     A failure on one task does not keep the others from running. A result that is there
     already and was made by the same source, task, seed, device and version is kept.
 
     Args:
-        found: The method.
+        plans: The methods, and where their results go.
         tasks: The tasks.
         settings: Device and seed.
-        out: Results folder.
-        announce: Called before each task; returns its progress display.
+        announce: Called with the title of each run; returns its progress display.
+
+    Returns:
+        Method to its outcomes, in the order of the tasks.
 
     Raises:
         NoRoomError: A result could not be written.
     """
-    outcomes: list[Outcome] = []
+    outcomes: dict[str, list[Outcome]] = {plan.name: [] for plan in plans}
     for task in tasks:
-        path = result_path(out, task.id)
-        kept = _reusable(path, found, task, settings)
-        if kept is not None:
-            outcomes.append(Outcome(task, kept, None, resumed=True))
-            continue
-        outcomes.append(_run_task(found, task, settings, path, announce(task)))
+        opened = OpenedTask(task, device=settings.device, seed=settings.seed)
+        for plan in plans:
+            path = result_path(plan.out, task.id)
+            kept = _reusable(path, plan.found, task, settings)
+            outcome = Outcome(task, kept, None, resumed=True)
+            if kept is None:
+                stage = announce(f"{plan.name} on {task.id}")
+                outcome = _run(plan.found, opened, path, stage)
+            outcomes[plan.name].append(outcome)
     return outcomes
 
 
-def _run_task(
-    found: FoundMethod, task: Task, settings: Settings, path: Path, stage: Stage
-) -> Outcome:
+def _run(found: FoundMethod, opened: OpenedTask, path: Path, stage: Stage) -> Outcome:
+    task = opened.task
     try:
-        record = evaluate_task(
-            found, task, device=settings.device, seed=settings.seed, stage=stage
-        )
+        record = evaluate_task(found, opened, stage=stage)
         data = to_json(record)
         if len(data) > LARGEST_FILE:
             raise MethodFailedError(

@@ -18,8 +18,8 @@ LEGEND = """\
   interval from resampled prompts.
 - **emergence** asks where the response builds up, **composition** what it depends on.
 - **tier**: built-in methods are run by this repository; claimed ones are re-scored from
-  the submitted attributions and not ranked. *Null methods look at nothing of the
-  behaviour.*
+  the submitted attributions and not ranked. Oracles measure as the reference does, and
+  are not ranked. *Null methods look at nothing of the behaviour.*
 - **cost**: forward-equivalents (operations over those of one forward pass).
 - **n/a** is undefined, with the reason in `leaderboard.json`; it never ranks.
 """

@@ -25,7 +25,7 @@ from bench.scores.score import Score
 from bench.scores.skill import skill
 
 Kind = Literal["submission", "builtin", "null", "oracle"]
-Tier = Literal["claimed", "built-in", "null"]
+Tier = Literal["claimed", "built-in", "oracle", "null"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Row:
         """Whether the row takes part in the ranking.
 
         Claims are shown and not ranked: references are public, so a stored attribution
-        proves nothing about the method.
+        proves nothing about the method. Nor are oracles, which measure as the reference
+        does.
         """
         return self.kind == "builtin" and self.mean.score.value is not None
 
@@ -90,15 +91,23 @@ def collect_rows(
 
 
 def _method_row(entry: Entry) -> Row:
-    own = entry.method.origin == "built-in"
+    kind, tier = _standing(entry.method)
     return Row(
         method=entry.method.name,
-        kind="builtin" if own else "submission",
-        tier="built-in" if own else "claimed",
+        kind=kind,
+        tier=tier,
         summary=entry.method.summary,
         scores=entry.scores,
         records=entry.records,
     )
+
+
+def _standing(method: MethodKey) -> tuple[Kind, Tier]:
+    if method.oracle:
+        return "oracle", "oracle"
+    if method.origin == "built-in":
+        return "builtin", "built-in"
+    return "submission", "claimed"
 
 
 def _null_rows(trusted: Trusted, *, suite: str) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from bench.errors import MethodError
 from bench.models import gradients
+from bench.models.attention import patterns
 from bench.models.batching import by_rows
 from bench.models.behaviour import PromptBatch, centred_logit
 from bench.models.edits import Edit, edit_rows
@@ -200,14 +201,8 @@ class TaskContext:
     def attention(self, ids: Int[Tensor, "P T"]) -> Float[Tensor, "L P H T T"]:
         """Return the attention patterns of every block."""
         with torch.no_grad():
-            parts = self.by_rows(
-                lambda rows: (
-                    self.model(
-                        input_ids=ids[rows], use_cache=False, output_attentions=True
-                    ).attentions
-                )
-            )
-        return torch.cat([torch.stack(part) for part in parts], dim=1)
+            parts = self.by_rows(lambda rows: patterns(self.subject, ids[rows]))
+        return torch.cat(parts, dim=1)
 
     def answer(self, per_prompt: Float[Tensor, "P S"]) -> LayerAttribution:
         """Turn attributions of each prompt into the method's answer, their mean."""

@@ -15,6 +15,7 @@ from typing import Literal
 from bench.errors import MethodError, UnknownNameError
 from bench.methods.catalogue import built_in
 from bench.methods.protocol import Method
+from bench.methods.requirements import check_requirements
 from bench.tasks.digest import sha256_of_file
 
 GROUP = "bench.methods"
@@ -71,6 +72,7 @@ def _from_file(path: Path, attribute: str) -> FoundMethod:
         raise MethodError(
             f"There is no method file '{path}'. Write one with: bench init {path.stem}"
         )
+    check_requirements(path.read_text(errors="replace"), where=str(path))
     spec = importlib.util.spec_from_file_location(f"bench_user_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise MethodError(f"'{path}' is not a Python file.")

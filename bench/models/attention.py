@@ -3,7 +3,8 @@
 Every architecture of transformers hands queries, keys and values to one attention
 function, chosen by name. The one here computes what eager attention computes, records
 it, and lets gradients pass by other rules; so nothing below has to know an
-architecture. Shapes: B rows, H heads, T positions, k width of a head.
+architecture. Shapes: B rows, L blocks, H heads, T positions, k width of
+a head.
 """
 
 from collections.abc import Generator
@@ -12,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
@@ -102,6 +103,15 @@ def observed_heads(
     finally:
         model.module.set_attn_implementation(before)
         _ACTIVE.reset(token)
+
+
+def patterns(
+    model: SubjectModel, ids: Int[Tensor, "B T"]
+) -> Float[Tensor, "L B H T T"]:
+    """Return the attention patterns of every block."""
+    with observed_heads(model) as heads:
+        model.module.base_model(input_ids=ids, use_cache=False)
+    return torch.stack([head.pattern for head in heads])
 
 
 def _attention(

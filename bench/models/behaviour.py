@@ -44,6 +44,16 @@ class PromptBatch:
         """1 at the sources, 0 elsewhere."""
         return self._mask(self.sources)
 
+    @property
+    def unrepeated(self) -> "PromptBatch":
+        """The same with control prompts for clean ones: nothing repeats.
+
+        Corrupt prompts have the corrupt first halves and the control second halves.
+        """
+        same = self.clean == self.control
+        corrupt = torch.where(same, self.corrupt, self.control)
+        return replace(self, clean=self.control, corrupt=corrupt)
+
     def _mask(self, positions: Int[Tensor, "P K"]) -> Float[Tensor, "P T 1"]:
         mask = torch.zeros(self.clean.shape, device=self.clean.device)
         return mask.scatter(1, positions, 1.0)[..., None]

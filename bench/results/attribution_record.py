@@ -37,6 +37,8 @@ class MethodKey(FrozenModel):
     """File name or ``module:attribute``."""
     source_sha256: Digest
     summary: str
+    oracle: bool = False
+    """Whether it repeats the reference's own measurement: shown and not ranked."""
 
 
 class AttributionRecord(FrozenModel):
@@ -53,6 +55,11 @@ class AttributionRecord(FrozenModel):
     """The same method on an untrained model of the same shape: its own null, [S]."""
     untrained_reason: str | None
     """Why there is none."""
+    control: Values | None = None
+    """The same method on prompts that do not repeat, [S]. Shown, not counted: overlap
+    is blind to scale, and a circuit shows at any strength."""
+    control_reason: str | None = None
+    """Why there is none."""
     cost_forward_equivalents: Annotated[float, Field(ge=0)] | None
     cost_reason: str | None
     """Why there is none."""
@@ -62,12 +69,12 @@ class AttributionRecord(FrozenModel):
     @model_validator(mode="after")
     def _one_length(self) -> "AttributionRecord":
         lengths = {len(self.values), *(len(row) for row in self.per_prompt or ())}
-        if self.untrained is not None:
-            lengths.add(len(self.untrained))
+        others = (self.untrained, self.control)
+        lengths |= {len(values) for values in others if values is not None}
         if len(lengths) > 1:
             raise ValueError(
-                "values, per_prompt and untrained need one number for each section; "
-                f"found lengths {sorted(lengths)}"
+                "values, per_prompt, untrained and control need one number for each "
+                f"section; found lengths {sorted(lengths)}"
             )
         return self
 
@@ -85,9 +92,17 @@ class AttributionRecord(FrozenModel):
     @property
     def untrained_writes(self) -> LayerAttribution | None:
         """The attribution on the untrained model as one of writes."""
-        if self.untrained is None:
+        return self._as_writes(self.untrained)
+
+    @property
+    def control_writes(self) -> LayerAttribution | None:
+        """The attribution on prompts that do not repeat as one of writes."""
+        return self._as_writes(self.control)
+
+    def _as_writes(self, values: Values | None) -> LayerAttribution | None:
+        if values is None:
             return None
-        raw = LayerAttribution(values=np.array(self.untrained))
+        raw = LayerAttribution(values=np.array(values))
         return as_writes(raw, kind=self.method.kind)
 
 

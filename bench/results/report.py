@@ -53,6 +53,9 @@ def plain_task(scores: TaskScores, record: AttributionRecord | None) -> Plain:
         if record is None
         else record.cost_forward_equivalents,
         "wall_s": None if record is None else record.wall_s,
+        "own_control": None
+        if record is None
+        else {p: plain_score(score) for p, score in scores.own_control.items()},
         "no_own_null": None if record is None else record.untrained_reason,
     }
 

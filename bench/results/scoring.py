@@ -1,7 +1,7 @@
 """Score stored attributions against stored references; runs no model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
@@ -66,6 +66,10 @@ class TaskScores:
 
     task: str
     profiles: Mapping[ProfileName, ProfileScores]
+    own_control: Mapping[ProfileName, Score] = field(
+        default_factory=dict[ProfileName, Score]
+    )
+    """Overlap of the method's own attribution on prompts that do not repeat."""
 
 
 def score_record(
@@ -93,13 +97,18 @@ def score_record(
             f"{reference.record.task.version} (digest "
             f"{reference.record.task.digest[:12]}). Evaluate the method again."
         )
-    own = record.untrained_writes
-    return score_attribution(
+    own, control = record.untrained_writes, record.control_writes
+    scores = score_attribution(
         record.writes,
         reference,
         others=others,
         own_untrained=None if own is None else own.values,
     )
+    if control is None:
+        return scores
+    targets = {name: reference.promptwise.profile(name) for name in PROFILES}
+    own_control = {name: overlap(control.values, t) for name, t in targets.items()}
+    return replace(scores, own_control=own_control)
 
 
 def score_attribution(

@@ -18,6 +18,7 @@ class Trusted:
         *,
         built_in: frozenset[str],
         sources: Mapping[str, str] | None = None,
+        oracles: frozenset[str] = frozenset(),
     ) -> None:
         """Read tasks, suites and the references that there are.
 
@@ -25,9 +26,11 @@ class Trusted:
             root: Folder that holds ``tasks`` and ``reference_results``.
             built_in: Names of built-in and null methods, which nobody else may use.
             sources: Built-in method to the digest of its source file.
+            oracles: Names of the built-in methods that are oracles.
         """
         self.built_in = built_in
         self.sources = dict(sources or {})
+        self.oracles = oracles
         self.suites = read_suites(root)
         self.tasks: dict[str, Task] = {
             name: find_task(name, root=root) for name in task_files(root)

@@ -101,6 +101,10 @@ def _built_in_problems(method: MethodKey, trusted: Trusted) -> Iterator[Problem]
         fix = "Evaluate the method from its own file or module."
         expected, found = "file, module or entry-point", "built-in"
         yield Problem("S021", MANIFEST, "/method/origin", expected, found, fix)
+    if method.origin == "built-in" and method.oracle != (name in trusted.oracles):
+        expected, found = f"{name in trusted.oracles}", f"{method.oracle}"
+        fix = "Evaluate and submit the built-in method as it is now."
+        yield Problem("S021", MANIFEST, "/method/oracle", expected, found, fix)
     if method.origin == "built-in" and source not in (None, method.source_sha256):
         fix = "Evaluate and submit the built-in method as it is now."
         yield Problem(

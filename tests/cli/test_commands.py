@@ -715,7 +715,8 @@ def fake_evaluation(
     """Replace the running of models; tasks in the returned set fail."""
     failing: set[str] = set()
 
-    def evaluate_task(found: Any, task: Any, **options: Any) -> AttributionRecord:
+    def evaluate_task(found: Any, opened: Any, **options: Any) -> AttributionRecord:
+        task = opened.task
         options["stage"]("attribution")(1, 1)
         if task.id in failing:
             raise MethodFailedError("The method 'eap-ig' raised ValueError: no.")

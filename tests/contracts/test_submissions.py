@@ -5,7 +5,7 @@ import pytest
 
 from bench.cli.trusted import read_trusted
 from bench.evaluation.answers import run_method
-from bench.evaluation.contexts import open_task
+from bench.evaluation.contexts import OpenedTask
 from bench.leaderboard.rows import Row
 from bench.methods.catalogue import built_in
 from bench.methods.discovery import find_method
@@ -69,12 +69,8 @@ def run_again(
     name: str, record: AttributionRecord, trusted: Trusted, task: str
 ) -> np.ndarray:
     """Run a method as its record says."""
-    ctx = open_task(
-        trusted.tasks[task],
-        device="cpu",
-        seed=record.provenance.seed,
-        progress=lambda _done, _total: None,
-    )
+    opened = OpenedTask(trusted.tasks[task], "cpu", record.provenance.seed)
+    ctx = opened.context(lambda _done, _total: None)
     return run_method(find_method(name), ctx)[0].values
 
 

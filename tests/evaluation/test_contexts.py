@@ -4,29 +4,47 @@ import pytest
 import torch
 
 from bench.errors import DigestError
-from bench.evaluation.contexts import new_generator, open_task
-from bench.models.subject import SubjectModel
+from bench.evaluation.contexts import OpenedTask
 from bench.tasks.prompts import Prompt
 from bench.tasks.spec import read_task
 
 
+def quiet(_done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+@pytest.fixture
+def opened(task_file: Path) -> OpenedTask:
+    """A task on the small model."""
+    return OpenedTask(read_task(task_file), device="cpu", seed=0)
+
+
 def test_methods_see_the_discovery_prompts_alone(
-    task_file: Path, tiny_prompts: tuple[Prompt, ...]
+    opened: OpenedTask, tiny_prompts: tuple[Prompt, ...]
 ) -> None:
     """No prompt of the reference split reaches a method."""
-    ctx = open_task(
-        read_task(task_file), device="cpu", seed=0, progress=lambda _d, _t: None
-    )
+    ctx = opened.context(quiet)
 
     expected = [list(p.input_ids) for p in tiny_prompts if p.split == "discovery"]
     assert ctx.prompts.clean.tolist() == expected
     assert ctx.n_sections == 4
 
 
-def test_generator_follows_the_seed(tiny_model: SubjectModel) -> None:
+def test_model_is_loaded_once(opened: OpenedTask) -> None:
+    """Every method gets the same model and prompts, and a generator of its own."""
+    one, other = opened.context(quiet), opened.context(quiet)
+
+    assert one.subject is other.subject
+    assert one.prompts is other.prompts
+    drawn = [torch.rand(4, generator=ctx.generator) for ctx in (one, other)]
+    assert drawn[0].equal(drawn[1])
+
+
+def test_generator_follows_the_seed(task_file: Path) -> None:
     """Equal seeds draw equal numbers, another seed others."""
+    task = read_task(task_file)
     one, again, other = (
-        torch.rand(4, generator=new_generator(tiny_model, seed=seed))
+        torch.rand(4, generator=OpenedTask(task, "cpu", seed).generator())
         for seed in (3, 3, 4)
     )
 
@@ -34,12 +52,32 @@ def test_generator_follows_the_seed(tiny_model: SubjectModel) -> None:
     assert not one.equal(other)
 
 
-def test_altered_prompts_are_refused(task_file: Path) -> None:
+def test_control_context_has_nothing_that_repeats(opened: OpenedTask) -> None:
+    """Clean prompts are control prompts; corrupt ones have other first halves."""
+    own, control = opened.context(quiet), opened.control_context(quiet)
+    first, second = slice(1, 9), slice(9, 17)
+
+    assert control.prompts.clean.equal(own.prompts.control)
+    assert control.prompts.corrupt[:, first].equal(own.prompts.corrupt[:, first])
+    assert control.prompts.corrupt[:, second].equal(own.prompts.control[:, second])
+    assert control.prompts.targets.equal(own.prompts.targets)
+    assert control.subject is own.subject
+
+
+def test_untrained_context_has_another_model(opened: OpenedTask) -> None:
+    """The same prompts on weights that were never trained, the same ones each time."""
+    own, blank = opened.context(quiet), opened.untrained_context(quiet)
+
+    assert blank.prompts is own.prompts
+    assert blank.subject is opened.untrained
+    one, other = (next(iter(c.model.parameters())) for c in (own, blank))
+    assert not one.equal(other)
+
+
+def test_altered_prompts_are_refused(opened: OpenedTask, task_file: Path) -> None:
     """A changed prompt file is a digest error that names it."""
     path = task_file.parent / "prompts.jsonl"
     path.write_text(path.read_text() + "\n")
 
     with pytest.raises(DigestError, match=r"prompts\.jsonl' was altered"):
-        open_task(
-            read_task(task_file), device="cpu", seed=0, progress=lambda _d, _t: None
-        )
+        opened.context(quiet)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import MethodFailedError
+from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import evaluate_task, method_key
 from bench.methods.discovery import FoundMethod, find_method
 from bench.tasks.spec import Task, read_task
@@ -23,7 +24,7 @@ def stage(_name: str) -> Callable[[int, int], None]:
 def test_record_of_a_built_in(task: Task) -> None:
     """The record holds the answer, its own null, its cost and where it came from."""
     found = find_method("direct-logit-attribution")
-    record = evaluate_task(found, task, device="cpu", seed=3, stage=stage)
+    record = evaluate_task(found, OpenedTask(task, "cpu", 3), stage=stage)
 
     assert record.method == method_key(found)
     assert record.method.origin == "built-in"
@@ -33,6 +34,10 @@ def test_record_of_a_built_in(task: Task) -> None:
     assert record.untrained is not None
     assert record.untrained != record.values
     assert record.untrained_reason is None
+    assert record.control is not None
+    assert record.control not in (record.values, record.untrained)
+    assert record.control_reason is None
+    assert not record.method.oracle
     assert record.cost_forward_equivalents == pytest.approx(1.0, rel=0.01)
     assert record.cost_reason is None
     assert record.provenance.seed == 3
@@ -48,7 +53,7 @@ def test_seed_reaches_the_method(
         "return ctx.answer(torch.rand(len(ctx.prompts), 4, generator=ctx.generator))"
     )
     one, again, other = (
-        evaluate_task(found, task, device="cpu", seed=seed, stage=stage).values
+        evaluate_task(found, OpenedTask(task, "cpu", seed), stage=stage).values
         for seed in (1, 1, 2)
     )
 
@@ -66,12 +71,14 @@ def test_null_and_cost_may_be_missing(
         "return LayerAttribution(np.arange(4.0))",
     )
 
-    record = evaluate_task(found, task, device="cpu", seed=0, stage=stage)
+    record = evaluate_task(found, OpenedTask(task, "cpu", 0), stage=stage)
 
     assert record.values == (0.0, 1.0, 2.0, 3.0)
     assert record.per_prompt is None
     assert record.untrained is None
     assert "raised AssertionError: once only" in str(record.untrained_reason)
+    assert record.control is None
+    assert "raised AssertionError: once only" in str(record.control_reason)
     assert record.cost_forward_equivalents is None
     assert str(record.cost_reason).startswith("on 4 prompts: The method 'trial' (trial")
 
@@ -81,4 +88,13 @@ def test_method_that_raises(find_trial: Callable[..., FoundMethod], task: Task) 
     found = find_trial("raise ValueError('no')")
 
     with pytest.raises(MethodFailedError, match="raised ValueError: no"):
-        evaluate_task(found, task, device="cpu", seed=0, stage=stage)
+        evaluate_task(found, OpenedTask(task, "cpu", 0), stage=stage)
+
+
+def test_oracles_are_recorded_as_such(task: Task) -> None:
+    """The mark of the method reaches the record."""
+    found = find_method("linear-response")
+
+    record = evaluate_task(found, OpenedTask(task, "cpu", 0), stage=stage)
+
+    assert record.method.oracle

@@ -13,8 +13,9 @@ import pytest
 
 from bench.errors import DigestError, MethodFailedError, NoRoomError
 from bench.evaluation import run as run_module
+from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import method_key
-from bench.evaluation.run import Outcome, Settings, result_path, run_tasks
+from bench.evaluation.run import Outcome, Plan, Settings, result_path, run_methods
 from bench.methods.discovery import FoundMethod
 from bench.methods.protocol import Method
 from bench.results.attribution_record import AttributionRecord, read_attribution
@@ -58,9 +59,10 @@ class Evaluation:
         self.reported_device: str | None = None
 
     def __call__(
-        self, found: FoundMethod, task: Task, *, device: str, seed: int, stage: Any
+        self, found: FoundMethod, opened: OpenedTask, *, stage: Any
     ) -> AttributionRecord:
         """Make a record of the circumstances."""
+        task, device, seed = opened.task, opened.device, opened.seed
         self.ran.append(task.id)
         stage("attribution")(1, 1)
         if task.id in self.errors:
@@ -98,13 +100,13 @@ def run(
 
     def again(found: FoundMethod = FOUND, settings: Settings = CPU) -> list[Outcome]:
         evaluation.ran.clear()
-        return run_tasks(
-            found,
+        outcomes = run_methods(
+            [Plan(found, tmp_path / "out")],
             tasks,
             settings,
-            out=tmp_path / "out",
-            announce=lambda _task: lambda _name: lambda _done, _total: None,
+            announce=lambda _title: lambda _name: lambda _done, _total: None,
         )
+        return outcomes[found.method.name]
 
     return again
 

@@ -79,8 +79,8 @@ def test_all_lists_have_one_length(
 ) -> None:
     """The lengths that were found are named."""
     expected = re.escape(
-        "values, per_prompt and untrained need one number for each section; found "
-        f"lengths {lengths}"
+        "values, per_prompt, untrained and control need one number for each section; "
+        f"found lengths {lengths}"
     )
     with pytest.raises(FileFormatError, match=expected):
         make_record(VALUES, **changes)

@@ -20,7 +20,7 @@ Submit = Callable[..., Path]
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
-LENGTHS = ("values", "per_prompt", "untrained")
+LENGTHS = ("values", "per_prompt", "untrained", "control")
 """Only the model can say that these have one length."""
 
 ONE_IS_TRUE = "schema_version = True"

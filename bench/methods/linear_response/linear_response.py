@@ -2,10 +2,10 @@
 
     gain        how much the response grows over a section, relative to the residual
                 after it, at the copy site in excess of the other copy sites
-    composition the share of the final excess lost when a section writes its mean
+    composition how much of the final excess is lost when a section writes its mean
 
-The response is the directional derivative of the residual stream as one source moves
-towards another token, by forward-mode differentiation. Both are oracles: they measure
+The response is the directional derivative of the residual stream as one source moves in
+a random direction, by forward-mode differentiation. Both are oracles: they measure
 what the reference measures, on the discovery prompts, and show how well a method can
 score. Kind: write. Cost: 3 forward passes for each source, on both prompt sets (gain)
 or for each section (composition). Source: docs/decisions/0001-reference-protocol.md.
@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from bench.errors import MethodError
 from bench.methods.ablation.others import mean_of_others
 from bench.methods.context import TaskContext
 from bench.methods.protocol import method
@@ -28,6 +27,8 @@ SOURCES = 4
 """Sources for the gain."""
 ABLATED_SOURCES = 1
 """Sources for the composition, where each costs as much for every section."""
+Probes = list[tuple[int, Tensor]]
+"""Numbers of probes, each with a push of its source on every prompt, [P, d]."""
 NEAR = 2
 """Sites this close behind the copy site are no controls."""
 
@@ -46,94 +47,70 @@ def composition(ctx: TaskContext) -> LayerAttribution:
     probes = _draw_probes(ctx, ABLATED_SOURCES)
     trace = ctx.trace(ctx.prompts.clean)
     intact = _final_excess(ctx, probes, {})
-    if not intact.mean() > 0:
-        raise MethodError("Copy sites do not respond in excess of others.")
     columns: list[Tensor] = []
     for section, write in enumerate(trace.writes):
         edits: dict[int, Edit] = {section: replace_write(mean_of_others(write))}
         columns.append(intact - _final_excess(ctx, probes, edits))
         ctx.progress(section + 1, ctx.n_sections)
-    return ctx.answer(torch.stack(columns, dim=1) / intact.mean())
+    return ctx.answer(torch.stack(columns, dim=1))
 
 
-def _draw_probes(ctx: TaskContext, count: int) -> list[int]:
-    n_probes = ctx.prompts.sources.shape[1]
+def _draw_probes(ctx: TaskContext, count: int) -> Probes:
+    """Draw probes, and for each a direction to push the source of every prompt in."""
+    n_prompts, n_probes = ctx.prompts.sources.shape
     order = torch.randperm(n_probes, generator=ctx.generator, device=ctx.device)
-    return order[:count].tolist()
+    shape = (min(count, n_probes), n_prompts, ctx.subject.unembedding.shape[1])
+    pushes = torch.randn(
+        shape, generator=ctx.generator, device=ctx.device, dtype=ctx.subject.dtype
+    )
+    return list(zip(order[:count].tolist(), pushes, strict=True))
 
 
 def _gains(
-    ctx: TaskContext, ids: Int[Tensor, "P T"], probes: list[int]
+    ctx: TaskContext, ids: Int[Tensor, "P T"], probes: Probes
 ) -> Float[Tensor, "S P"]:
     points = ctx.trace(ids).points[1:].norm(dim=-1)
     found = [
-        _excess(ctx, response.diff(dim=0) / points, probe)
-        for probe in probes
-        for response in [_response(ctx, ids, probe, {})]
+        _excess(ctx, _response(ctx, ids, probe, push, {}).diff(dim=0) / points, probe)
+        for probe, push in probes
     ]
     return torch.stack(found).mean(dim=0)
 
 
 def _final_excess(
-    ctx: TaskContext, probes: list[int], edits: dict[int, Edit]
+    ctx: TaskContext, probes: Probes, edits: dict[int, Edit]
 ) -> Float[Tensor, " P"]:
     ids = ctx.prompts.clean
     last = ctx.trace(ids, edits=edits).states[-1].norm(dim=-1)
     found = [
-        _excess(ctx, (_response(ctx, ids, probe, edits)[-1] / last)[None], probe)[0]
-        for probe in probes
+        _excess(ctx, _response(ctx, ids, probe, push, edits)[-1:] / last, probe)[0]
+        for probe, push in probes
     ]
     return torch.stack(found).mean(dim=0)
 
 
 def _response(
-    ctx: TaskContext, ids: Int[Tensor, "P T"], probe: int, edits: dict[int, Edit]
-) -> Float[Tensor, "points P T"]:
-    """Move one source of every prompt towards the next prompt's; return all lengths."""
-    others = ctx.subject.embed(ctx.prompts.corrupt)
-    parts = ctx.by_rows(
-        lambda rows: _response_of(
-            ctx.some(rows),
-            ids[rows],
-            others[rows],
-            probe,
-            {s: edit_rows(edit, rows) for s, edit in edits.items()},
-        )
-    )
-    return torch.cat(parts, dim=1)
-
-
-def _response_of(
     ctx: TaskContext,
     ids: Int[Tensor, "P T"],
-    others: Float[Tensor, "P T d"],
     probe: int,
+    push: Float[Tensor, "P d"],
     edits: dict[int, Edit],
 ) -> Float[Tensor, "points P T"]:
+    """Push one source of every prompt; return the length of every response."""
     start = ctx.subject.embed(ids)
-    response = linear_response(
-        ctx.subject,
-        ids,
-        embeddings=start,
-        tangent=_tangent(ctx, start, others, probe),
-        edits=edits,
-    )
-    return response.norm(dim=-1)
-
-
-def _tangent(
-    ctx: TaskContext,
-    start: Float[Tensor, "P T d"],
-    others: Float[Tensor, "P T d"],
-    probe: int,
-) -> Float[Tensor, "P T d"]:
-    """Point from the source's embedding to the corrupt token's, as unit vector."""
-    rows = torch.arange(len(start), device=ctx.device)
-    source = ctx.prompts.sources[:, probe]
-    towards = others[rows, source] - start[rows, source]
     tangent = torch.zeros_like(start)
-    tangent[rows, source] = towards / towards.norm(dim=-1, keepdim=True)
-    return tangent
+    rows = torch.arange(len(ids), device=ctx.device)
+    tangent[rows, ctx.prompts.sources[:, probe]] = push
+    parts = ctx.by_rows(
+        lambda rows: linear_response(
+            ctx.subject,
+            ids[rows],
+            embeddings=start[rows],
+            tangent=tangent[rows],
+            edits={s: edit_rows(edit, rows) for s, edit in edits.items()},
+        ).norm(dim=-1)
+    )
+    return torch.cat(parts, dim=1)
 
 
 def _excess(

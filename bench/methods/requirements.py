@@ -1,0 +1,82 @@
+"""Packages that a method file says it needs.
+
+A file may begin with a block of inline script metadata (PEP 723):
+
+    # /// script
+    # dependencies = ["captum>=0.7,<0.10"]
+    # ///
+
+It is read and compared with what is installed before the file is loaded, so that what
+is missing is said in one message and not by the first import that fails.
+"""
+
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import MethodError
+
+BLOCK = re.compile(r"^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MULTILINE)
+"""The block's reference expression, for the type ``script`` alone."""
+
+
+class Metadata(BaseModel):
+    """What is read of the block; other keys belong to other tools."""
+
+    dependencies: tuple[str, ...] = ()
+
+
+def check_requirements(source: str, *, where: str) -> None:
+    """Compare the packages that a method file asks for with those installed.
+
+    Raises:
+        MethodError: The block cannot be read, or packages are missing.
+    """
+    missing: list[str] = []
+    needed = [r for r in _read(source, where=where) if _applies(r)]
+    for requirement in needed:
+        found = _installed(requirement.name)
+        if found is None:
+            missing.append(f"{requirement} (not installed)")
+        elif not requirement.specifier.contains(found, prereleases=True):
+            missing.append(f"{requirement} (found {found})")
+    if missing:
+        wanted = " ".join(f"'{requirement}'" for requirement in needed)
+        raise MethodError(
+            f"'{where}' needs packages that are missing: {', '.join(missing)}. "
+            f"Install them with: pip install {wanted}"
+        )
+
+
+def _read(source: str, *, where: str) -> list[Requirement]:
+    blocks = [match.group("content") for match in BLOCK.finditer(source)]
+    if not blocks:
+        return []
+    if len(blocks) > 1:
+        raise MethodError(
+            f"'{where}' has {len(blocks)} blocks '# /// script'; expected one."
+        )
+    lines = blocks[0].splitlines()
+    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
+    try:
+        metadata = Metadata.model_validate(tomllib.loads(text))
+        return [Requirement(item) for item in metadata.dependencies]
+    except (tomllib.TOMLDecodeError, ValidationError, InvalidRequirement) as error:
+        raise MethodError(
+            f"The block '# /// script' of '{where}' cannot be read: {error}. Expected "
+            'a line such as: # dependencies = ["captum>=0.7,<0.10"]'
+        ) from None
+
+
+def _applies(requirement: Requirement) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate()
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -13,14 +13,15 @@ PIP := -m pip --disable-pip-version-check install --quiet --constraint constrain
 METHOD ?= attribution-patching
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit references board base slow bench clean
+.PHONY: help demo test lint types imports unit references board base slow methods bench clean
 
 help:
-	@echo "make demo   score a method against a measured reference (METHOD=...)"
-	@echo "make test   every check that a change has to pass"
-	@echo "make slow   every planted circuit, measured; an hour"
-	@echo "make bench  timings, side by side"
-	@echo "make clean  remove the environments and caches; results/ stays"
+	@echo "make demo     score a method against a measured reference (METHOD=...)"
+	@echo "make test     every check that a change has to pass"
+	@echo "make slow     every planted circuit, measured; an hour"
+	@echo "make methods  every built-in method on every task, submitted; 15 minutes"
+	@echo "make bench    timings, side by side"
+	@echo "make clean    remove the environments and caches; results/ stays"
 
 python-found:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv was found. On Debian and \
@@ -81,6 +82,14 @@ slow: $(VENV)/dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 	$(MAKE) references QUICK="$$($(BIN)/bench list suites --json | $(BIN)/python -c \
 		"import json, sys; print(json.load(sys.stdin)[0]['tasks'].replace(',', ''))")"
+
+# what the built-in methods say, evaluated and submitted anew, two at a time
+METHODS = $$($(BIN)/bench list methods --json | $(BIN)/python -c \
+	"import json, sys; print(*(row['method'] for row in json.load(sys.stdin)), sep='\n')")
+methods: $(VENV)/run
+	printf '%s\n' $(METHODS) | OMP_NUM_THREADS=1 xargs -P 2 -n 5 $(BIN)/bench evaluate
+	printf '%s\n' $(METHODS) | xargs -n 1 $(BIN)/bench submit
+	$(BIN)/bench leaderboard
 
 bench: $(VENV)/dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only \

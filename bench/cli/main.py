@@ -22,6 +22,7 @@ COMMANDS = (
     Command("submit", "submit", "Pack the results of a method into a submission."),
     Command("validate", "validate", "Check submissions and compute their scores."),
     Command("leaderboard", "leaderboard", "Write leaderboard.md and leaderboard.json."),
+    Command("findings", "findings", "Write docs/findings.md from stored results."),
     Command("reference", "reference", "Measure, verify and show references."),
     Command("task", "task", "Make a task of your own."),
     Command("prompts", "prompts", "Draw prompts."),

@@ -757,6 +757,54 @@ def test_evaluate_some_tasks(bench: Bench, tmp_path: Path) -> None:
     assert (tmp_path / "o" / f"{LATE}.json").is_file()
 
 
+@pytest.mark.usefixtures("fake_evaluation")
+def test_evaluate_several_methods(bench: Bench, tmp_path: Path) -> None:
+    """Each method's results go to a folder of its own, and JSON is a list."""
+    ran = bench("evaluate", "eap-ig", "hisp", "--task", LATE, "--json")
+    documents = json.loads(ran.out)
+
+    assert [document["method"] for document in documents] == ["eap-ig", "hisp"]
+    for name in ("eap-ig", "hisp"):
+        assert (tmp_path / "results" / name / f"{LATE}.json").is_file()
+
+
+@pytest.mark.usefixtures("fake_evaluation", "few_resamples")
+def test_evaluate_every_built_in(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One option stands for all built-in methods, of which there are three here."""
+    few = dict(list(built_in().items())[:3])
+    monkeypatch.setattr("bench.cli.evaluate.built_in", lambda: few)
+    ran = bench("evaluate", "--built-in", "--task", LATE)
+
+    assert ran.code == 0
+    assert {path.name for path in (tmp_path / "results").iterdir()} == set(few)
+
+
+def test_evaluate_nothing(bench: Bench) -> None:
+    """Without a method there is nothing to run, and the message names one."""
+    ran = bench("evaluate")
+
+    assert ran.code == 2
+    assert "No method was given. Name one, as in: bench evaluate" in ran.err
+
+
+def test_evaluate_one_method_twice(bench: Bench) -> None:
+    """Two methods of one name would overwrite each other's results."""
+    ran = bench("evaluate", "hisp", "hisp")
+
+    assert ran.code == 2
+    assert "Two methods are called 'hisp'. Give each its own name." in ran.err
+
+
+def test_evaluate_several_methods_into_one_folder(bench: Bench) -> None:
+    """One folder holds the results of one method."""
+    ran = bench("evaluate", "hisp", "eap-ig", "--out", "o")
+
+    assert ran.code == 2
+    assert "--out o would hold results of 2 methods" in ran.err
+
+
 def test_evaluate_with_a_failure(fake_evaluation: set[str], bench: Bench) -> None:
     """One failing task is reported, the others are scored, and the exit code is 1."""
     fake_evaluation.add(EARLY)

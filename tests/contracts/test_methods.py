@@ -154,7 +154,7 @@ COST = {
     "gradient-x-activation": F + B,
     "hisp": F + B,
     "information-flow-routes": 1.5,
-    "layer-conductance": 8 * (2 * F + B) + 2,
+    "layer-conductance": 16 * (2 * F + B) + 2,
     "layer-integrated-gradients": 2 + 5 * SWEEP * (F + B),
     "linear-response": 2 * 4 * 3 + 2,
     "linear-response-ablation": 3 * 5 + 6,

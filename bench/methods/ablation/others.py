@@ -17,7 +17,7 @@ def mean_of_others(write: Float[Tensor, "P T d"]) -> Float[Tensor, "P T d"]:
 
 
 def write_of_another(write: Float[Tensor, "P T d"]) -> Float[Tensor, "P T d"]:
-    """Take the write of the next prompt, the first one's for the last.
+    """Take the write of the prompt before, the last one's for the first.
 
     Raises:
         MethodError: There is no other prompt.

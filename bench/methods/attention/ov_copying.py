@@ -2,8 +2,9 @@
 
     max over heads of  sum of eigenvalues / sum of their absolute values
 
-of the map from a token's embedding, through the attention norm and the head's value and
-output projections, to the unembedding; for attention sections, 0 for MLP sections. It
+of the map from a token's embedding, without its position, through the attention norm and
+the head's value and output projections, to the unembedding; for attention sections, 0
+for MLP sections. What is the same for every token, biases above all, is taken out. It
 lies between -1 and 1. Kind: write. Cost: one forward pass of the vocabulary as prompts
 of one token, whatever the number of prompts. The same for every prompt, so that there
 is nothing per prompt.
@@ -44,10 +45,11 @@ def _on_single_tokens(model: SubjectModel) -> list[HeadRun]:
     A token alone attends to itself, so that a head's output is its value.
     """
     ids = torch.arange(model.vocabulary, device=model.device)[:, None]
-    bare = model.embed(ids)
-    edits = {section: replace_state(bare) for section in range(1, model.n_sections, 2)}
     with torch.no_grad(), observed_heads(model) as heads:
-        run(model, ids, edits=edits, logits=False)
+        bare = model.module.get_input_embeddings()(ids)
+        mlps = range(1, model.n_sections, 2)
+        edits = {section: replace_state(bare) for section in mlps}
+        run(model, ids, embeddings=bare, edits=edits, logits=False)
     return heads
 
 
@@ -82,7 +84,8 @@ def copying(
     The vocabulary-sized map has the eigenvalues of the small one computed here, and
     zeros.
     """
-    small = output.double() @ unembedding.double().T @ values.double()
+    centred = (values - values.mean(dim=0)).double()
+    small = output.double() @ unembedding.double().T @ centred
     eigenvalues = torch.linalg.eigvals(small)
     total = float(eigenvalues.abs().sum())
     return float(eigenvalues.real.sum()) / total if total > 0 else 0.0

@@ -7,7 +7,8 @@ with h the residual after a section, M the behaviour. Kind: state. Cost: one for
 pass and one backward. Source: Shrikumar et al. 2017 (arXiv 1704.02685); Simonyan et
 al. 2013 (1312.6034).
 Known failure: there is no contrast, so that what the state holds on every prompt counts
-as much as what it holds on this one; the norm does not even look at what is there.
+as much as what it holds on this one, and the last state gets 0, since the final norm
+is blind to its length. The gradient's length does not even look at what is there.
 """
 
 import torch

@@ -2,9 +2,9 @@
 
     max over heads of  sum of eigenvalues / sum of their absolute values
 
-of the map from a token's embedding, without its position, through the attention norm and
-the head's value and output projections, to the unembedding; for attention sections, 0
-for MLP sections. What is the same for every token, biases above all, is taken out. It
+of the map from a token's embedding, without its position, through the attention norm
+and the head's value and output projections, to the unembedding; for attention sections,
+0 for MLP sections. What is the same for every token, biases above all, is taken out. It
 lies between -1 and 1. Kind: write. Cost: one forward pass of the vocabulary as prompts
 of one token, whatever the number of prompts. The same for every prompt, so that there
 is nothing per prompt.

@@ -67,6 +67,7 @@ unit: $(VENV)/dev
 
 board: $(VENV)/dev
 	$(BIN)/bench leaderboard --check
+	$(BIN)/bench findings --check
 
 # one trained and one planted model, measured again from the start
 QUICK := induction/small-llama induction/planted-llama
@@ -90,6 +91,7 @@ methods: $(VENV)/run
 	printf '%s\n' $(METHODS) | OMP_NUM_THREADS=1 xargs -P 2 -n 5 $(BIN)/bench evaluate
 	printf '%s\n' $(METHODS) | xargs -n 1 $(BIN)/bench submit
 	$(BIN)/bench leaderboard
+	$(BIN)/bench findings
 
 bench: $(VENV)/dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only \

@@ -31,11 +31,11 @@ class Found:
     def skill(
         self, row: Row, profile: ProfileName, tasks: Sequence[Task]
     ) -> float | None:
-        """Average a method's skill over tasks; None where one is undefined."""
+        """Average a method's skill over tasks; None without, or where undefined."""
         ids = {task.id for task in tasks}
         found = [s.profiles[profile].skill.value for s in row.scores if s.task in ids]
         values = [value for value in found if value is not None]
-        return float(np.mean(values)) if len(values) == len(ids) else None
+        return float(np.mean(values)) if len(values) == len(ids) > 0 else None
 
     def of(self, *, kind: str = "", architecture: str = "") -> list[Task]:
         """Return the tasks of a kind of model or of an architecture."""
@@ -59,6 +59,7 @@ def _kind(task: Task) -> str:
 def collect_findings(rows: Sequence[Row], trusted: Trusted, suite: Suite) -> Found:
     """Take the methods' rows and the suite's tasks."""
     methods = [row for row in rows if row.kind != "null"]
+    methods.sort(key=lambda row: row.method)
     return Found(methods, [trusted.tasks[name] for name in suite.tasks])
 
 
@@ -134,6 +135,8 @@ def _profile_cells(found: Found, row: Row, profile: ProfileName) -> dict[str, st
 
 def _planted_section(found: Found) -> Iterator[str]:
     tasks = found.of(kind="planted")
+    if not tasks:
+        return
     yield "## Where the truth is known"
     yield (
         f"On the {len(tasks)} planted circuits: smallest overlap with the measured "

@@ -2,8 +2,8 @@
 
     M(x) - M(x; w <- c),    c = argmax over constants of the mean behaviour
 
-The constant, one vector for each position and the same for every prompt, starts at the
-mean and takes STEPS steps of Adam; the best one met counts. Kind: write. Cost:
+The constant, one vector for each position and the same for every prompt, is the best of
+STEPS points that Adam passes, from the mean on. Kind: write. Cost:
 (S/2 + 1) (STEPS (F + B) + F) + F. Source: Li and Janson 2024 (arXiv 2409.09951).
 Known failure: the constants are chosen on the prompts that they are judged on, and
 redundant sections hide each other as under any ablation of one section.
@@ -20,6 +20,7 @@ from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 
 STEPS = 10
+"""Constants that are tried."""
 RATE = 0.1
 """Size of a step, in root mean squares of the write."""
 

@@ -9,6 +9,7 @@ clean query, or with one clean key at a time, and its change multiplied by the g
 of the pattern (QK fix). Each backward pass drops the gradient through one block's
 sections, so that effects that cancel cannot hide each other (GradDrop); the sum over
 passes is divided by their number less one, since a block has no effect when dropped.
+In a model of one block nothing is dropped.
 Kind: write. Cost: 2 F + L (F + B), L the number of blocks.
 Source: Kramar et al. 2024 (arXiv 2403.00745). Known failure: absolute values add up
 the noise of all parts.
@@ -27,6 +28,8 @@ from bench.models.trace import Trace, run
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.sections import SECTIONS_PER_BLOCK
 
+NO_BLOCK = -1
+
 
 @method("atp-star", kind="write", cost="2 F + S/2 (F + B)")
 def atp_star(ctx: TaskContext) -> LayerAttribution:
@@ -39,10 +42,12 @@ def _scores(ctx: TaskContext) -> Float[Tensor, "P S"]:
         clean = run(ctx.subject, ctx.prompts.clean)
     n_blocks = len(ctx.subject.blocks)
     total = torch.zeros(len(ctx.prompts), ctx.n_sections, device=ctx.device)
+    if n_blocks == 1:
+        return _with_dropped(ctx, clean, heads, NO_BLOCK)
     for dropped in range(n_blocks):
         total += _with_dropped(ctx, clean, heads, dropped)
         ctx.progress(dropped + 1, n_blocks)
-    return total / max(n_blocks - 1, 1)
+    return total / (n_blocks - 1)
 
 
 def _with_dropped(

@@ -4,11 +4,12 @@
 
 with h the residual after a section, c the clean and r the corrupt run, M the behaviour,
 and the rest of the corrupt run as it is; a takes five Gauss-Legendre points.
-Completeness: it equals the effect of patching the state at the copy sites, M(r; h <- h
-of c) - M(r). Kind: state. Cost: 2 F + 5 (S/2 + 1) (F + B).
+Completeness: with many points it is the effect of patching the state at the copy sites,
+M(r; h <- h of c) - M(r). Kind: state. Cost: 2 F + 5 (S/2 + 1) (F + B).
 Source: Sundararajan et al. 2017 (arXiv 1703.01365), applied to layers.
-Known failure: activation patching by denoising at many times its cost, and on trained
-models, where attention switches on the path, a tenth of the largest value off from it.
+Known failure: activation patching by denoising at many times its cost. Five points are
+off from it by a tenth of the largest value on trained models, where attention switches
+on the path, and by more on random ones.
 """
 
 import torch

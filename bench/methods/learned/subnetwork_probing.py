@@ -35,7 +35,7 @@ RATE = 0.1
 TEMPERATURE, LOW, HIGH = 2 / 3, -0.1, 1.1
 """Of the hard-concrete distribution, as published."""
 START = 2.0
-"""Open with a probability of 0.95."""
+"""Open with a probability of 0.97."""
 CLOSED = TEMPERATURE * math.log(-LOW / HIGH)
 
 

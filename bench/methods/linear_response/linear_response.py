@@ -4,8 +4,8 @@
                 after it, at the copy site in excess of the other copy sites
     composition how much of the final excess is lost when a section writes its mean
 
-The response is the directional derivative of the residual stream as one source moves in
-a random direction, by forward-mode differentiation. Both are oracles: they measure
+The response is the directional derivative of the residual stream as one source moves by
+its own length in a random direction, by forward-mode differentiation. Both are oracles: they measure
 what the reference measures, on the discovery prompts, and show how well a method can
 score. Kind: write. Cost: 3 forward passes for each source, on both prompt sets (gain)
 or for each section (composition). Source: docs/decisions/0001-reference-protocol.md.
@@ -28,7 +28,7 @@ SOURCES = 4
 ABLATED_SOURCES = 1
 """Sources for the composition, where each costs as much for every section."""
 Probes = list[tuple[int, Tensor]]
-"""Numbers of probes, each with a push of its source on every prompt, [P, d]."""
+"""Numbers of probes, each with a unit vector for its source on every prompt, [P, d]."""
 NEAR = 2
 """Sites this close behind the copy site are no controls."""
 
@@ -63,6 +63,7 @@ def _draw_probes(ctx: TaskContext, count: int) -> Probes:
     pushes = torch.randn(
         shape, generator=ctx.generator, device=ctx.device, dtype=ctx.subject.dtype
     )
+    pushes = pushes / pushes.norm(dim=-1, keepdim=True)
     return list(zip(order[:count].tolist(), pushes, strict=True))
 
 
@@ -96,11 +97,12 @@ def _response(
     push: Float[Tensor, "P d"],
     edits: dict[int, Edit],
 ) -> Float[Tensor, "points P T"]:
-    """Push one source of every prompt; return the length of every response."""
+    """Push one source of every prompt by its length; return all responses' lengths."""
     start = ctx.subject.embed(ids)
     tangent = torch.zeros_like(start)
-    rows = torch.arange(len(ids), device=ctx.device)
-    tangent[rows, ctx.prompts.sources[:, probe]] = push
+    every = torch.arange(len(ids), device=ctx.device)
+    source = ctx.prompts.sources[:, probe]
+    tangent[every, source] = push * start[every, source].norm(dim=-1, keepdim=True)
     parts = ctx.by_rows(
         lambda rows: linear_response(
             ctx.subject,

@@ -3,8 +3,8 @@
     M(unembed(norm(h + A h + b)))
 
 at the copy sites, with h the residual after a section. A and b are learned for each
-section, from 0, to give the model's own predictions (KL divergence at every position),
-on repeated prompts of the discovery prompts' tokens in a new order, which the behaviour
+section but the last, from 0, to give the model's own predictions (KL divergence at every
+position), on repeated prompts of the discovery prompts' tokens in a new order, which the behaviour
 is not read from. Kind: state. Cost: 1 F, and STEPS times a forward pass of a quarter of
 the prompts and S unembeddings forward and backward.
 Source: Belrose et al. 2023 (arXiv 2303.08112).
@@ -34,18 +34,18 @@ RATE = 3e-3
 def tuned_lens(ctx: TaskContext) -> LayerAttribution:
     """Translate the state after each section, then unembed it."""
     lenses = _train(ctx)
-    trace = ctx.trace(ctx.prompts.clean)
+    *states, last = ctx.trace(ctx.prompts.clean).states
     with torch.no_grad():
         translated = [
-            state + lens(state)
-            for state, lens in zip(trace.states, lenses, strict=True)
+            state + lens(state) for state, lens in zip(states, lenses, strict=True)
         ]
+    translated.append(last)  # the model reads it without a lens
     return ctx.answer(torch.stack([read(ctx, state) for state in translated], dim=1))
 
 
 def _train(ctx: TaskContext) -> list[nn.Linear]:
     width = ctx.subject.unembedding.shape[1]
-    lenses = [_zero(width, ctx.subject) for _ in range(ctx.n_sections)]
+    lenses = [_zero(width, ctx.subject) for _ in range(ctx.n_sections - 1)]
     parameters = [p for lens in lenses for p in lens.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=RATE)
     for step in range(STEPS):
@@ -101,6 +101,6 @@ def _loss(
             reduction="batchmean",
             log_target=True,
         )
-        for h, lens in zip(trace.states, lenses, strict=True)
+        for h, lens in zip(trace.states[:-1], lenses, strict=True)
     ]
     return torch.stack(losses).sum()

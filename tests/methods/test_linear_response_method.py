@@ -25,6 +25,7 @@ def drawn(count: int, *, seed: int = 0) -> list[Probe]:
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(7, generator=generator)[:count].tolist()
     pushes = torch.randn((count, 3, 16), generator=generator)
+    pushes = pushes / pushes.norm(dim=-1, keepdim=True)
     return list(zip(chosen, pushes.double(), strict=True))
 
 
@@ -38,7 +39,8 @@ def response(
     """Push a source a little both ways; return responses and the residual's lengths."""
     start = task.start(kind, p)
     step = torch.zeros_like(start)
-    step[task.sources[p][probe[0]]] = SMALL * probe[1][p]
+    source = task.sources[p][probe[0]]
+    step[source] = SMALL * start[source].norm() * probe[1][p]
     ends = [
         task.llama.run(start + sign * step, changes=changes).points for sign in (1, -1)
     ]

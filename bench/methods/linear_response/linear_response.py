@@ -5,10 +5,11 @@
     composition how much of the final excess is lost when a section writes its mean
 
 The response is the directional derivative of the residual stream as one source moves by
-its own length in a random direction, by forward-mode differentiation. Both are oracles: they measure
-what the reference measures, on the discovery prompts, and show how well a method can
-score. Kind: write. Cost: 3 forward passes for each source, on both prompt sets (gain)
-or for each section (composition). Source: docs/decisions/0001-reference-protocol.md.
+its own length in a random direction, by forward-mode differentiation. Both are oracles:
+they measure what the reference measures, on the discovery prompts, and show how well a
+method can score. Kind: write. Cost: 3 forward passes for each source, on both prompt
+sets (gain) or for each section (composition).
+Source: docs/decisions/0001-reference-protocol.md.
 Known failure: none that the reference does not share.
 """
 

@@ -3,10 +3,10 @@
     M(unembed(norm(h + A h + b)))
 
 at the copy sites, with h the residual after a section. A and b are learned for each
-section but the last, from 0, to give the model's own predictions (KL divergence at every
-position), on repeated prompts of the discovery prompts' tokens in a new order, which the behaviour
-is not read from. Kind: state. Cost: 1 F, and STEPS times a forward pass of a quarter of
-the prompts and S unembeddings forward and backward.
+section but the last, from 0, to give the model's own predictions (KL divergence at
+every position), on repeated prompts of the discovery prompts' tokens in a new order,
+which the behaviour is not read from. Kind: state. Cost: 1 F, and STEPS times a forward
+pass of a quarter of the prompts and S unembeddings forward and backward.
 Source: Belrose et al. 2023 (arXiv 2303.08112).
 Known failure: a lens learns to read what the model has not decided yet, and its data
 are few.

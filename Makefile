@@ -88,7 +88,7 @@ slow: $(VENV)/dev
 METHODS = $$($(BIN)/bench list methods --json | $(BIN)/python -c \
 	"import json, sys; print(*(row['method'] for row in json.load(sys.stdin)), sep='\n')")
 methods: $(VENV)/run
-	printf '%s\n' $(METHODS) | OMP_NUM_THREADS=1 xargs -P 2 -n 5 $(BIN)/bench evaluate
+	printf '%s\n' $(METHODS) | OMP_NUM_THREADS=1 xargs -P 2 -n 3 $(BIN)/bench evaluate
 	printf '%s\n' $(METHODS) | xargs -n 1 $(BIN)/bench submit
 	$(BIN)/bench leaderboard
 	$(BIN)/bench findings

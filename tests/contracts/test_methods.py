@@ -160,7 +160,7 @@ COST = {
     "linear-response-ablation": 3 * 5 + 6,
     "logit-lens": 1 + 4 * READ,
     "mean-ablation": 1 + SWEEP,
-    "optimal-ablation": 1 + SWEEP * (11 * F + 10 * B),
+    "optimal-ablation": 1 + SWEEP * (7 * F + 6 * B),
     "path-patching-direct": 2 + 4 * READ,
     "prefix-matching-score": 1,
     "relp": 2 * F + B,

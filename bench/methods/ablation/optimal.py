@@ -19,13 +19,13 @@ from bench.models.edits import replace_write
 from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 
-STEPS = 10
+STEPS = 6
 """Constants that are tried."""
 RATE = 0.1
 """Size of a step, in root mean squares of the write."""
 
 
-@method("optimal-ablation", kind="write", cost="(S/2 + 1) (11 F + 10 B) + 1 F")
+@method("optimal-ablation", kind="write", cost="(S/2 + 1) (7 F + 6 B) + 1 F")
 def optimal_ablation(ctx: TaskContext) -> LayerAttribution:
     """Measure the drop of the behaviour with the best constant for each write."""
     trace = ctx.trace(ctx.prompts.clean)

@@ -10,6 +10,7 @@ from bench.evaluation.contexts import OpenedTask, Progress
 from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
 from bench.models.counting import forward_equivalents
+from bench.profiles.attribution import LayerAttribution
 from bench.results.attribution_record import (
     AttributionRecord,
     MethodKey,
@@ -18,11 +19,9 @@ from bench.results.attribution_record import (
 from bench.results.provenance import take_provenance
 from bench.tasks.registry import PACKAGE
 
-COUNTED_PROMPTS = 4
-"""The cost is counted on a few prompts in a run of its own: counting slows a run down,
-and what grows with the prompts does so in proportion."""
-CONTROL_PROMPTS = 8
-"""What is shown and not counted need not be known as well."""
+FEW_PROMPTS = 8
+"""Prompts of the run whose cost is counted: counting slows a run down, so that it is
+never the timed one, and what grows with the prompts does so in proportion."""
 
 Stage = Callable[[str], Progress]
 """Announce a stage and return its progress callback."""
@@ -56,11 +55,12 @@ def evaluate_task(
     untrained, untrained_reason = _null(
         found, opened.untrained_context(stage("untrained null"))
     )
-    control, control_reason = _null(
-        found,
-        opened.control_context(stage("control prompts")).first_prompts(CONTROL_PROMPTS),
-    )
-    cost, cost_reason = _cost(found, opened)
+    few = opened.control_context(stage("control prompts")).first_prompts(FEW_PROMPTS)
+    control, control_reason, cost = _counted(found, few)
+    cost_reason = None
+    if cost is None:
+        few = opened.context(stage("cost")).first_prompts(FEW_PROMPTS)
+        _, cost_reason, cost = _counted(found, few)
     return AttributionRecord(
         task=task_key(opened.task),
         method=method_key(found),
@@ -85,9 +85,10 @@ def evaluate_task(
     )
 
 
-def _null(
-    found: FoundMethod, ctx: TaskContext
-) -> tuple[tuple[float, ...] | None, str | None]:
+Values = tuple[float, ...]
+
+
+def _null(found: FoundMethod, ctx: TaskContext) -> tuple[Values | None, str | None]:
     """Run the method where there is nothing to find; say why if it cannot."""
     try:
         return tuple(run_method(found, ctx)[0].values.tolist()), None
@@ -95,12 +96,15 @@ def _null(
         return None, str(error)
 
 
-def _cost(found: FoundMethod, opened: OpenedTask) -> tuple[float | None, str | None]:
-    few = opened.context(lambda _done, _total: None).first_prompts(COUNTED_PROMPTS)
+def _counted(
+    found: FoundMethod, ctx: TaskContext
+) -> tuple[Values | None, str | None, float | None]:
+    """Run the method and count its forward-equivalents; say why if it cannot."""
+    answers: list[LayerAttribution] = []
     try:
         cost = forward_equivalents(
-            opened.subject, few.prompts, lambda: run_method(found, few)
+            ctx.subject, ctx.prompts, lambda: answers.append(run_method(found, ctx)[0])
         )
     except RunFailedError as error:
-        return None, f"on {COUNTED_PROMPTS} prompts: {error}"
-    return cost, None
+        return None, f"on {len(ctx.prompts)} prompts: {error}", None
+    return tuple(answers[0].values.tolist()), None, cost

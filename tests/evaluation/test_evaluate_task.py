@@ -80,7 +80,7 @@ def test_null_and_cost_may_be_missing(
     assert record.control is None
     assert "raised AssertionError: once only" in str(record.control_reason)
     assert record.cost_forward_equivalents is None
-    assert str(record.cost_reason).startswith("on 4 prompts: The method 'trial' (trial")
+    assert str(record.cost_reason).startswith("on 3 prompts: The method 'trial' (trial")
 
 
 def test_method_that_raises(find_trial: Callable[..., FoundMethod], task: Task) -> None:

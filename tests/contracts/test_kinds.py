@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.trusted import read_trusted
 from bench.methods.catalogue import built_in
 from bench.results.scoring import score_record
 from bench.results.trusted import Trusted
@@ -17,7 +18,7 @@ OPPOSITE = {"state": "write", "write": "state"}
 @pytest.fixture(scope="module")
 def trusted() -> Trusted:
     """The repository's tasks and references."""
-    return Trusted(ROOT, built_in=frozenset(built_in()))
+    return read_trusted(ROOT)
 
 
 def mean_overlap(trusted: Trusted, name: str, kind: str) -> float:

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.cli.trusted import read_trusted
 from bench.evaluation.contexts import OpenedTask
 from bench.methods.context import TaskContext
 from bench.models.attention import observed_heads
 from bench.models.edits import Edit, replace_write
 from bench.models.trace import Trace, run
 from bench.results.reference_record import read_reference
+from bench.scores.shares import shares
+from bench.submissions.manifest import FOLDER
+from bench.submissions.validation import validate_submission
 from bench.tasks.planted import draw_placement
 from bench.tasks.registry import data_root, find_task
 from bench.tasks.spec import Task
@@ -124,12 +128,34 @@ def closeness(ctx: TaskContext, clean: Trace, induction: int) -> dict[str, float
     }
 
 
+READERS = (
+    "activation-patching-denoising",
+    "activation-patching-noising",
+    "logit-lens",
+    "direct-logit-attribution",
+)
+
+
+def after_onset(task_id: str) -> dict[str, float]:
+    """Say which share of emergence, and of stored answers, lies behind the onset."""
+    trusted = read_trusted(data_root())
+    _, onset = circuit(trusted.tasks[task_id])
+    found = {"reference": trusted.reference(task_id).promptwise.profile("emergence")}
+    for name in READERS:
+        checked = validate_submission(data_root() / FOLDER / name, trusted)
+        found[name] = checked.records[task_id].writes.values
+    return {
+        name: round(float(shares(values)[onset + 1 :].sum()), 2)
+        for name, values in found.items()
+    }
+
+
 def main() -> None:
     """Look at every task and store what was found."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
-    found = {task: look(task) for task in TASKS}
+    found = {task: look(task) | {"after onset": after_onset(task)} for task in TASKS}
     text = json.dumps(found, indent=2)
     (arguments.out / "results.json").write_text(text + "\n")
     print(text)

@@ -1,5 +1,7 @@
 """Every submission in the repository."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,7 @@ def trusted() -> Trusted:
     return read_trusted(ROOT)
 
 
+@cache
 def checked(name: str, trusted: Trusted) -> Checked:
     """Validate a submission of the repository."""
     return validate_submission(ROOT / FOLDER / name, trusted)
@@ -83,9 +86,14 @@ def run_again(
     name: str, record: AttributionRecord, trusted: Trusted, task: str
 ) -> np.ndarray:
     """Run a method as its record says."""
-    opened = OpenedTask(trusted.tasks[task], "cpu", record.provenance.seed)
-    ctx = opened.context(lambda _done, _total: None)
+    ctx = opened(trusted, task, record.provenance.seed).context(lambda _d, _t: None)
     return run_method(find_method(name), ctx)[0].values
+
+
+@cache
+def opened(trusted: Trusted, task: str, seed: int) -> OpenedTask:
+    """Load a task's model once for all methods."""
+    return OpenedTask(trusted.tasks[task], "cpu", seed)
 
 
 RANKED = sorted(name for name, entry in built_in().items() if not entry.oracle)

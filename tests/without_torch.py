@@ -46,17 +46,18 @@ def commands(scratch: Path) -> list[tuple[Sequence[str], Expectation]]:
         (("show", name), succeeds),
         (("env",), succeeds),
         (("leaderboard", "--check"), succeeds),
+        (("findings", "--check"), succeeds),
         (("task", "planted", str(scratch / "planted"), "--seed", "1"), succeeds),
         (("show", str(scratch / "planted" / "task.toml")), succeeds),
         (("task", "init", str(scratch / "own"), "--model", "m"), asks_for_the_extra),
         (("evaluate", "attribution-patching"), asks_for_the_extra),
         (("doctor", "attribution-patching"), asks_for_the_extra),
     ]
-    for manifest in sorted((ROOT / "submissions").glob("*/submission.json")):
-        folder = manifest.parent
-        lines.append((("validate", str(folder)), succeeds))
-        results = unpack(folder, scratch / folder.name)
-        lines.append((("score", str(results)), succeeds))
+    # the check of the leaderboard validates and scores them all
+    folder = min((ROOT / "submissions").glob("*/submission.json")).parent
+    lines.append((("validate", str(folder)), succeeds))
+    results = unpack(folder, scratch / folder.name)
+    lines.append((("score", str(results)), succeeds))
     return lines
 
 

@@ -16,7 +16,7 @@ class that integrates holds all its steps in memory unless told otherwise.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -80,7 +80,7 @@ class _Watched:
         self, embeddings: Float[Tensor, "B T d"], numbers: Int[Tensor, " B"]
     ) -> Float[Tensor, " B"]:
         """Run from embeddings; captum repeats rows, so each says whose prompt it is."""
-        prompts = _pick(self.ctx.prompts, numbers)
+        prompts = self.ctx.prompts.rows(numbers)
         edits = {self.section: self._edit(prompts)}
         trace = run(self.ctx.subject, prompts.clean, embeddings=embeddings, edits=edits)
         return replace(self.ctx, prompts=prompts).metric_of(trace)
@@ -129,13 +129,6 @@ def _column(
     _check_shape(found, inputs, _title(make))
     counted = part.prompts.site_mask if kind == "state" else torch.ones_like(found)
     return (found.detach() * counted).sum(dim=(1, 2))
-
-
-def _pick(prompts: PromptBatch, numbers: Int[Tensor, " B"]) -> PromptBatch:
-    """Take prompts by number, some of them several times."""
-    return PromptBatch(
-        **{f.name: getattr(prompts, f.name)[numbers] for f in fields(prompts)}
-    )
 
 
 def _check_shape(found: object, inputs: Tensor, title: str) -> None:

@@ -13,24 +13,20 @@ those whose outputs are writes are said in ``bench.models.architectures``. nnsig
 the source of the ``with`` block, so write it in a file.
 """
 
-from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from itertools import chain
 from typing import Any
 
-from torch import Tensor
 from transformers import PreTrainedModel
 
+from bench.adapters.foreign import Foreign, method_on
 from bench.errors import MissingExtraError
-from bench.methods.context import TaskContext
-from bench.methods.protocol import Method, method
-from bench.profiles.attribution import Kind, LayerAttribution
+from bench.methods.protocol import Method
+from bench.models.subject import SubjectModel
+from bench.profiles.attribution import Kind
 
 
-def from_nnsight(
-    name: str, function: Callable[[Any, TaskContext], Tensor], *, kind: Kind
-) -> Method:
+def from_nnsight(name: str, function: Foreign, *, kind: Kind) -> Method:
     """Make a method of a function that works on an NNsight model.
 
     It wraps a copy of the modules, which share their weights with the model's, for
@@ -47,23 +43,15 @@ def from_nnsight(
     Returns:
         A method that raises MissingExtraError when it runs without nnsight.
     """
-    answer = partial(_answer, function)
-    answer.__doc__ = function.__doc__
-    return method(name, kind=kind)(answer)
+    return method_on(_wrapped, name, function, kind=kind)
 
 
-def _answer(
-    function: Callable[[Any, TaskContext], Tensor], ctx: TaskContext
-) -> LayerAttribution:
-    return ctx.answer(function(_wrapped(ctx.model), ctx))
-
-
-def _wrapped(model: PreTrainedModel) -> Any:
+def _wrapped(subject: SubjectModel) -> Any:
     try:
         from nnsight import NNsight  # noqa: PLC0415  (an extra)
     except ModuleNotFoundError:
         raise MissingExtraError("nnsight", extra="nnsight") from None
-    return NNsight(_with_shared_weights(model))
+    return NNsight(_with_shared_weights(subject.module))
 
 
 def _with_shared_weights(model: PreTrainedModel) -> PreTrainedModel:

@@ -13,23 +13,17 @@ residual after it at ``blocks.i.hook_resid_mid``, which parallel blocks do not h
 ``blocks.i.hook_resid_post``.
 """
 
-from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
-from torch import Tensor
-
+from bench.adapters.foreign import Foreign, method_on
 from bench.errors import MissingExtraError
-from bench.methods.context import TaskContext
-from bench.methods.protocol import Method, method
+from bench.methods.protocol import Method
 from bench.models.subject import SubjectModel
-from bench.profiles.attribution import Kind, LayerAttribution
+from bench.profiles.attribution import Kind
 
 
-def from_transformer_lens(
-    name: str, function: Callable[[Any, TaskContext], Tensor], *, kind: Kind
-) -> Method:
+def from_transformer_lens(name: str, function: Foreign, *, kind: Kind) -> Method:
     """Make a method of a function that works on a TransformerBridge.
 
     The bridge is built from a copy of the model, weights included, for TransformerLens
@@ -45,15 +39,7 @@ def from_transformer_lens(
     Returns:
         A method that raises MissingExtraError when it runs without TransformerLens.
     """
-    answer = partial(_answer, function)
-    answer.__doc__ = function.__doc__
-    return method(name, kind=kind)(answer)
-
-
-def _answer(
-    function: Callable[[Any, TaskContext], Tensor], ctx: TaskContext
-) -> LayerAttribution:
-    return ctx.answer(function(_bridge(ctx.subject), ctx))
+    return method_on(_bridge, name, function, kind=kind)
 
 
 def _bridge(subject: SubjectModel) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 Fingerprint = dict[str, object]
 
@@ -16,7 +17,7 @@ HOOKS = (
 """Where torch keeps them; it has no public list."""
 
 
-def fingerprint(module: nn.Module) -> Fingerprint:
+def fingerprint(module: PreTrainedModel) -> Fingerprint:
     """Take down everything about a model that a run could change for the next one.
 
     Weights are known by where they lie and how often they were written to, so that
@@ -30,8 +31,7 @@ def fingerprint(module: nn.Module) -> Fingerprint:
         "modules": [id(part) for part in parts],
         "weights": [(p.data_ptr(), p._version, p.dtype) for p in weights],
         "gradients": [(p.requires_grad, p.grad is None) for p in weights],
-        "the attention function": getattr(module, "config", None)
-        and getattr(module.config, "_attn_implementation", None),
+        "the attention function": module.config._attn_implementation,
         "torch's gradient mode": torch.is_grad_enabled(),
     }
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from tabulate import tabulate
 
-from bench.leaderboard.render import escape
+from bench.leaderboard.render import escape, number, table
 from bench.leaderboard.rows import Row
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.trusted import Trusted
@@ -95,7 +94,7 @@ def _profile_section(found: Found, profile: ProfileName) -> Iterator[str]:
         "tasks, over trained and planted models, and over the architectures; the last "
         "column names those on which the method is no better than trivial."
     )
-    yield _table(
+    yield table(
         [
             _profile_cells(found, row, profile)
             for row in _sorted(found, found.rows, profile)
@@ -123,12 +122,14 @@ def _profile_cells(found: Found, row: Row, profile: ProfileName) -> dict[str, st
         name: found.skill(row, profile, found.of(architecture=name))
         for name in found.architectures
     }
-    failing = [n for n, value in by_architecture.items() if value and value <= 0]
+    failing = [
+        n for n, value in by_architecture.items() if value is not None and value <= 0
+    ]
     return {
         "method": _name(row),
-        "all": _number(found.skill(row, profile, found.tasks)),
-        **{k: _number(found.skill(row, profile, found.of(kind=k))) for k in KINDS},
-        **{n: _number(value) for n, value in by_architecture.items()},
+        "all": number(found.skill(row, profile, found.tasks)),
+        **{k: number(found.skill(row, profile, found.of(kind=k))) for k in KINDS},
+        **{n: number(value) for n, value in by_architecture.items()},
         "fails on": ", ".join(failing),
     }
 
@@ -143,7 +144,7 @@ def _planted_section(found: Found) -> Iterator[str]:
         "profiles, and the worst place that the sections of the circuit take in the "
         "method's order (1 is on top)."
     )
-    yield _table([_planted_cells(row, tasks) for row in found.rows])
+    yield table([_planted_cells(row, tasks) for row in found.rows])
 
 
 def _planted_cells(row: Row, tasks: Sequence[Task]) -> dict[str, str]:
@@ -184,7 +185,7 @@ def _cost_section(found: Found) -> Iterator[str]:
     yield (
         "Nothing cheaper scores higher than "
         + ", ".join(
-            f"{_name(row)} ({_number(row.mean.score.value)} for {row.cost:.1f})"
+            f"{_name(row)} ({number(row.mean.score.value)} for {row.cost:.1f})"
             for row in sorted(front, key=lambda row: row.cost or 0.0)
         )
         + ": mean skill, and mean cost in forward-equivalents."
@@ -208,11 +209,3 @@ def _on_front(row: Row, rows: Sequence[Row]) -> bool:
 def _name(row: Row) -> str:
     name = escape(row.method)
     return f"*{name}* (oracle)" if row.kind == "oracle" else name
-
-
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{round(value, 2) + 0.0:.2f}"
-
-
-def _table(rows: Sequence[dict[str, str]]) -> str:
-    return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -50,7 +51,7 @@ class Row:
         """
         return self.kind == "builtin" and self.mean.score.value is not None
 
-    @property
+    @cached_property
     def mean(self) -> MeanSkill:
         """Mean skill over tasks and profiles."""
         return mean_skill(self.scores)

@@ -58,8 +58,8 @@ class PromptBatch:
         mask = torch.zeros(self.clean.shape, device=self.clean.device)
         return mask.scatter(1, positions, 1.0)[..., None]
 
-    def rows(self, rows: slice) -> "PromptBatch":
-        """Take some of the prompts."""
+    def rows(self, rows: slice | Int[Tensor, " B"]) -> "PromptBatch":
+        """Take some of the prompts; by number, some of them several times."""
         return replace(
             self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)}
         )

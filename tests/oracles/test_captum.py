@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from captum import attr
@@ -28,6 +27,7 @@ from bench.methods.gradients.layer_integrated_gradients import (
 from bench.methods.gradients.path import POINTS
 from bench.methods.patching.activation_patching import denoising
 from bench.methods.protocol import Method
+from tests.oracles.comparison import assert_equal
 
 Forward = Callable[..., Tensor]
 Attribution = Callable[..., attr.LayerAttribution]
@@ -134,16 +134,6 @@ def at_sites(found: Tensor, ctx: TaskContext) -> Tensor:
     """Sum over copy sites and width; [P, S]."""
     rows = numbers(ctx)[:, None]
     return found[:, rows, ctx.prompts.sites].sum(dim=(2, 3)).T
-
-
-def assert_equal(found: np.ndarray | None, expected: Tensor) -> None:
-    """Compare to one part in ten thousand of the largest, which is not small."""
-    wanted = expected.detach().double().numpy()
-    largest = np.abs(wanted).max()
-    assert found is not None
-    assert found.shape == wanted.shape
-    assert np.median(np.abs(wanted)) > 1e-3
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4 * largest)
 
 
 def test_gradient_x_activation(forward: Forward, tiny_context: TaskContext) -> None:

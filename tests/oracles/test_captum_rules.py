@@ -1,6 +1,5 @@
 """captum's rules for nonlinear parts against ours."""
 
-import numpy as np
 import pytest
 import torch
 from captum import attr
@@ -9,16 +8,7 @@ from captum.attr._utils.lrp_rules import EpsilonRule, IdentityRule
 from torch import Tensor, nn
 
 from bench.models.backward_rules import _secant
-
-
-def assert_equal(found: np.ndarray | None, expected: Tensor) -> None:
-    """Compare to one part in ten thousand of the largest, which is not small."""
-    wanted = expected.detach().double().numpy()
-    largest = np.abs(wanted).max()
-    assert found is not None
-    assert found.shape == wanted.shape
-    assert np.median(np.abs(wanted)) > 1e-3
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4 * largest)
+from tests.oracles.comparison import assert_equal
 
 
 def plain_network(activation: nn.Module) -> nn.Sequential:

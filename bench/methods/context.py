@@ -75,13 +75,7 @@ class TaskContext:
         return centred_logit(logits, self.prompts)
 
     def metric_of(self, trace: Trace) -> Float[Tensor, " P"]:
-        """Measure the behaviour in a run, on each prompt.
-
-        Raises:
-            MethodError: The trace was taken without logits.
-        """
-        if trace.logits is None:
-            raise MethodError("The trace was taken without logits.")
+        """Measure the behaviour in a run, on each prompt."""
         return self.metric(trace.logits)
 
     def gap(self, clean: Trace, corrupt: Trace) -> Float[Tensor, ""]:

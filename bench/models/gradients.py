@@ -50,7 +50,7 @@ def write_gradients(
     with backward_rules(model, rules):
         trace = run(model, ids, embeddings=start)
         gradients = _differentiate(metric(trace), trace.writes)
-    return detached(trace), torch.stack(gradients)
+    return trace.detached(), torch.stack(gradients)
 
 
 def state_gradient(
@@ -85,7 +85,7 @@ def read_gradients(
     with separate_reads(model) as reads:
         trace = run(model, ids, embeddings=start)
     places = [reads[reader] for reader in range(model.n_sections + 1)]
-    return detached(trace), torch.stack(_differentiate(metric(trace), places))
+    return trace.detached(), torch.stack(_differentiate(metric(trace), places))
 
 
 def head_gradients(
@@ -107,7 +107,7 @@ def head_gradients(
         HeadGradients(r.detached(), *found[n + 3 * i : n + 3 * i + 3])
         for i, r in enumerate(runs)
     )
-    return detached(trace), torch.stack(found[:n]), heads
+    return trace.detached(), torch.stack(found[:n]), heads
 
 
 def _differentiate(
@@ -133,14 +133,4 @@ def _differentiate(
     return tuple(
         torch.zeros_like(place) if gradient is None else gradient
         for place, gradient in zip(places, found, strict=True)
-    )
-
-
-def detached(trace: Trace) -> Trace:
-    """Return a trace without the graph it was computed by."""
-    return Trace(
-        embeddings=trace.embeddings.detach(),
-        writes=tuple(write.detach() for write in trace.writes),
-        states=tuple(state.detach() for state in trace.states),
-        logits=None if trace.logits is None else trace.logits.detach(),
     )

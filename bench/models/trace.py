@@ -3,7 +3,7 @@
 Shapes: B rows, T positions, d width, S sections.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,7 +28,22 @@ class Trace:
     """The sections' writes after edits, S of them."""
     states: tuple[Float[Tensor, "B T d"], ...]
     """Residual points 1..S: the residual after each section."""
-    logits: Float[Tensor, "B T vocab"] | None
+    logits_or_none: Float[Tensor, "B T vocab"] | None
+    """None if the run did not compute them."""
+
+    @property
+    def logits(self) -> Float[Tensor, "B T vocab"]:
+        """What the run predicts.
+
+        Raises:
+            ValueError: The run did not compute logits.
+        """
+        if self.logits_or_none is None:
+            raise ValueError(
+                "This trace has no logits: its run was told to leave them out. "
+                "Run with logits=True."
+            )
+        return self.logits_or_none
 
     @property
     def points(self) -> Float[Tensor, "points B T d"]:
@@ -41,11 +56,20 @@ class Trace:
 
     def rows(self, rows: slice) -> "Trace":
         """Return the trace of some of the rows."""
+        return self.each(lambda tensor: tensor[rows])
+
+    def detached(self) -> "Trace":
+        """Return the trace without the graph it was computed by."""
+        return self.each(Tensor.detach)
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Trace":
+        """Change every tensor of the trace alike."""
+        logits = self.logits_or_none
         return Trace(
-            embeddings=self.embeddings[rows],
-            writes=tuple(write[rows] for write in self.writes),
-            states=tuple(state[rows] for state in self.states),
-            logits=None if self.logits is None else self.logits[rows],
+            embeddings=change(self.embeddings),
+            writes=tuple(map(change, self.writes)),
+            states=tuple(map(change, self.states)),
+            logits_or_none=None if logits is None else change(logits),
         )
 
 
@@ -53,12 +77,12 @@ def join_traces(traces: Sequence[Trace]) -> Trace:
     """Put the traces of consecutive rows together."""
     if len(traces) == 1:
         return traces[0]
-    logits = [trace.logits for trace in traces if trace.logits is not None]
+    logits = [t.logits_or_none for t in traces if t.logits_or_none is not None]
     return Trace(
         embeddings=torch.cat([trace.embeddings for trace in traces]),
         writes=tuple(map(torch.cat, zip(*(t.writes for t in traces), strict=True))),
         states=tuple(map(torch.cat, zip(*(t.states for t in traces), strict=True))),
-        logits=torch.cat(logits) if logits else None,
+        logits_or_none=torch.cat(logits) if logits else None,
     )
 
 
@@ -163,5 +187,5 @@ def run(
         embeddings=recorder.points[0],
         writes=tuple(recorder.writes),
         states=tuple(recorder.points[1:]),
-        logits=output.logits if logits else None,
+        logits_or_none=output.logits if logits else None,
     )

@@ -205,7 +205,7 @@ def _ablated_logit(bench: Bench, section: int, value: Tensor) -> Float[Tensor, "
         trace = run(
             bench.model, bench.batch.clean, edits={section: replace_write(value)}
         )
-    return centred_logit(_present(trace.logits), bench.batch)
+    return centred_logit(trace.logits, bench.batch)
 
 
 def clean_writes(bench: Bench) -> Float[Tensor, "S P T d"]:
@@ -241,7 +241,7 @@ def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:
     """
     with torch.no_grad():
         trace = run(bench.model, bench.batch.clean)
-    logits = _present(trace.logits)
+    logits = trace.logits
     first, second = half_losses(logits, bench.batch)
     mask = bench.batch.site_mask[..., 0]
     norms = (trace.points.norm(dim=-1) * mask).sum(dim=(1, 2)) / mask.sum()
@@ -252,12 +252,6 @@ def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:
         "second_loss": _numpy(second),
         "norm_growth": _numpy(norms.diff()),
     }
-
-
-def _present(logits: Tensor | None) -> Tensor:
-    if logits is None:
-        raise ValueError("The trace was taken without logits.")
-    return logits
 
 
 def _numpy(tensor: Tensor) -> Float[np.ndarray, "..."]:

@@ -16,7 +16,6 @@ def test_parts_sum_to_the_centred_logit(tiny_context: TaskContext) -> None:
     trace = ctx.trace(ctx.prompts.clean)
     sections = direct_logit_attribution(ctx).per_prompt
     assert sections is not None
-    assert trace.logits is not None
     embeddings = projections(ctx, trace, trace.embeddings[None])[0]
 
     total = sections.sum(axis=1) + embeddings.numpy()
@@ -73,7 +72,6 @@ def test_last_section_equals_removing_it(linear_context: TaskContext) -> None:
     """Without a final norm the last write's part is what its removal costs."""
     ctx = linear_context
     trace = ctx.trace(ctx.prompts.clean)
-    assert trace.logits is not None
     without = (trace.states[-1] - trace.writes[-1]) @ ctx.subject.unembedding.T
     rows = torch.arange(3)[:, None]
     table = ctx.subject.unembedding

@@ -133,8 +133,6 @@ def test_gates_all_shut_are_the_corrupt_run_at_copy_sites(
     clean, corrupt = ctx.trace(ctx.prompts.clean), ctx.trace(ctx.prompts.corrupt)
     found = _gated_run(ctx, corrupt, torch.zeros(4), EVERY)
     rows = EVERY[:, None]
-    assert found.logits is not None
-    assert corrupt.logits is not None
     shut = float(_divergence(ctx, clean, found, EVERY))
     price = float(_divergence(ctx, clean, corrupt, EVERY))
 

@@ -46,7 +46,6 @@ def backward_work(model: SubjectModel, batch: PromptBatch) -> Callable[[], None]
     def work() -> None:
         start = model.embed(batch.clean).requires_grad_()
         trace = run(model, batch.clean, embeddings=start)
-        assert trace.logits is not None
         centred_logit(trace.logits, batch).sum().backward()
 
     return work

@@ -62,7 +62,6 @@ def test_gradients_reach_embeddings_and_writes(
     """A run from embeddings that ask for gradients can be differentiated."""
     start = tiny_model.embed(ids).requires_grad_()
     trace = run(tiny_model, ids, embeddings=start)
-    assert trace.logits is not None
     gradients = torch.autograd.grad(
         trace.logits[0, -1, 3], [start, *trace.writes], allow_unused=True
     )
@@ -76,7 +75,6 @@ def test_no_gradients_are_tracked_otherwise(
     """The weights are frozen, so a plain run holds no graph."""
     trace = run(tiny_model, ids)
 
-    assert trace.logits is not None
     assert not trace.logits.requires_grad
 
 

@@ -13,7 +13,6 @@ from bench.perturbation.readout import READOUTS
 from bench.perturbation.response import measure_response
 from bench.perturbation.stages import (
     Bench,
-    _present,
     ablated_signatures,
     clean_writes,
     full_response,
@@ -282,9 +281,3 @@ def test_plain_behaviour(laid_out: Bench) -> None:
     np.testing.assert_allclose(found["first_loss"], first, rtol=1e-5)
     np.testing.assert_allclose(found["second_loss"], second, rtol=1e-5)
     np.testing.assert_allclose(found["norm_growth"], np.diff(norms), atol=1e-5)
-
-
-def test_missing_logits_are_refused() -> None:
-    """A trace without logits cannot be read for behaviour."""
-    with pytest.raises(ValueError, match="The trace was taken without logits"):
-        _present(None)

@@ -62,6 +62,4 @@ def _restored(ctx: TaskContext, clean: Trace, noised: Trace) -> Tensor:
 
 
 def _probability(ctx: TaskContext, trace: Trace) -> Tensor:
-    if trace.logits is None:
-        raise ValueError("The trace was taken without logits.")
     return target_probability(trace.logits, ctx.prompts)

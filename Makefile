@@ -49,7 +49,11 @@ demo: $(VENV)/run
 	@echo "  bench reference show induction/small-llama   what the method was measured against"
 	@echo "  bench init my-method                         a method of your own"
 
-test: lint types imports unit references board base
+# unit tests and references use two cores each; the rest share them
+test: $(VENV)/dev
+	$(MAKE) --jobs 2 --output-sync=target lint types imports board base
+	$(MAKE) unit
+	$(MAKE) references
 	@echo "All checks passed."
 
 lint: $(VENV)/dev
@@ -88,7 +92,7 @@ slow: $(VENV)/dev
 METHODS = $$($(BIN)/bench list methods --json | $(BIN)/python -c \
 	"import json, sys; print(*(row['method'] for row in json.load(sys.stdin)), sep='\n')")
 methods: $(VENV)/run
-	printf '%s\n' $(METHODS) | OMP_NUM_THREADS=1 xargs -P 2 -n 3 $(BIN)/bench evaluate
+	printf '%s\n' $(METHODS) | OMP_NUM_THREADS=1 xargs -P 2 -n 4 $(BIN)/bench evaluate
 	printf '%s\n' $(METHODS) | xargs -n 1 $(BIN)/bench submit
 	$(BIN)/bench leaderboard
 	$(BIN)/bench findings

@@ -142,7 +142,7 @@ COST = {
     "attn-lrp": F + B,
     "attribution-patching": 2 * F + B,
     "attribution-patching-noising": 2 * F + B,
-    "causal-tracing": 1 + 10 * (1 + SWEEP),
+    "causal-tracing": 1 + 5 * (1 + SWEEP),
     "direct-logit-attribution": 1,
     "eap-ig": 2 + 8 * (F + B),
     "eap-ig-activations": 2 + 5 * SWEEP * (F + B),

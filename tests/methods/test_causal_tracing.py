@@ -51,7 +51,7 @@ def test_equals_a_loop(tiny_context: TaskContext) -> None:
     """Under equal noise, restored states raise the probability as the method says."""
     expected = by_loop(tiny_context)
 
-    assert (DRAWS, STRENGTH) == (10, 3.0)
+    assert (DRAWS, STRENGTH) == (5, 3.0)
     assert np.abs(expected).max(axis=0).min() > 1e-3
     assert deviation(causal_tracing(tiny_context).per_prompt, expected) < 1e-4
 

@@ -2,9 +2,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.func import jvp
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench.models.behaviour import PromptBatch, centred_logit
-from bench.models.counting import forward_equivalents
+from bench.models.counting import count_operations, forward_equivalents
 from bench.models.subject import SubjectModel
 from bench.models.trace import run
 
@@ -85,3 +87,42 @@ def test_count_does_not_depend_on_the_number_of_prompts(
 
     assert one == pytest.approx(three, rel=1e-6)
     assert torch.is_grad_enabled()
+
+
+def in_inference(model: SubjectModel, batch: PromptBatch) -> Callable[[], None]:
+    """Run the model as inference, where torch passes on composite operations whole."""
+
+    def work() -> None:
+        with torch.inference_mode():
+            model.module(batch.clean)
+
+    return work
+
+
+def with_tangents(model: SubjectModel, batch: PromptBatch) -> Callable[[], None]:
+    """Carry a direction through the model, a vector product beside each product."""
+    start = model.embed(batch.clean)
+
+    def states(embeddings: torch.Tensor) -> torch.Tensor:
+        return run(model, batch.clean, embeddings=embeddings).points
+
+    def work() -> None:
+        jvp(states, (start,), (torch.ones_like(start),))
+
+    return work
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
+@pytest.mark.parametrize("kind", [backward_work, in_inference, with_tangents])
+def test_operations_are_those_that_torch_counts(
+    tiny_model: SubjectModel,
+    tiny_batch: PromptBatch,
+    kind: Callable[[SubjectModel, PromptBatch], Callable[[], None]],
+) -> None:
+    """Backward, inference and forward-mode passes agree with torch's own counter."""
+    work = kind(tiny_model, tiny_batch)
+    with FlopCounterMode(display=False) as counter:
+        work()
+
+    assert counter.get_total_flops() > 0
+    assert count_operations(work) == counter.get_total_flops()

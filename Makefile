@@ -88,12 +88,13 @@ slow: $(VENV)/dev
 	$(MAKE) references QUICK="$$($(BIN)/bench list suites --json | $(BIN)/python -c \
 		"import json, sys; print(json.load(sys.stdin)[0]['tasks'].replace(',', ''))")"
 
-# what the built-in methods say, evaluated and submitted anew, two at a time
+# what the built-in methods say, evaluated and submitted anew, two at a time; from the
+# end of the list, as the longest runs are there and both should end together
 METHODS = $$($(BIN)/bench list methods --json | $(BIN)/python -c \
 	"import json, sys; print(*(row['method'] for row in json.load(sys.stdin)), sep='\n')")
 methods: $(VENV)/run
-	printf '%s\n' $(METHODS) | OMP_NUM_THREADS=1 xargs -P 2 -n 4 $(BIN)/bench evaluate
-	printf '%s\n' $(METHODS) | xargs -n 1 $(BIN)/bench submit
+	printf '%s\n' $(METHODS) | sort -r | OMP_NUM_THREADS=1 xargs -P 2 -n 4 $(BIN)/bench evaluate
+	printf '%s\n' $(METHODS) | xargs -P 2 -n 1 $(BIN)/bench submit
 	$(BIN)/bench leaderboard
 	$(BIN)/bench findings
 

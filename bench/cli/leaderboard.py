@@ -7,9 +7,11 @@ import typer
 
 from bench.cli.options import Root, writable_root
 from bench.cli.trusted import read_trusted
+from bench.errors import MissingExtraError
 from bench.leaderboard.generate import (
     FILES,
     SUITE,
+    Leaderboard,
     check_leaderboard,
     generate,
     write_leaderboard,
@@ -23,11 +25,17 @@ def leaderboard(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if files are stale.")
     ] = False,
+    site: Annotated[
+        Path | None, typer.Option(help="Write the static pages into this folder, too.")
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--open", help="Write the pages and open them in a browser.")
+    ] = False,
     root: Root = None,
 ) -> None:
-    """Write leaderboard.md and leaderboard.json.
+    """Write leaderboard.md, leaderboard.json and leaderboard.csv.
 
-    Both follow from submissions and reference_results alone, byte for byte.
+    They follow from submissions and reference_results alone, byte for byte.
     """
     folder = writable_root(root)
     trusted = read_trusted(folder)
@@ -39,6 +47,22 @@ def leaderboard(
     write_leaderboard(generated, root=folder)
     for name in FILES:
         print(folder / name)
+    if site is not None or show:
+        pages = site or folder / "results" / "site"
+        _write_pages(generated, trusted, pages)
+        print(pages / "index.html")
+        if show:
+            typer.launch(str(pages / "index.html"))
+
+
+def _write_pages(generated: Leaderboard, trusted: Trusted, folder: Path) -> None:
+    try:
+        from bench.leaderboard.site.pages import render_site
+    except ModuleNotFoundError:
+        raise MissingExtraError("altair", extra="site") from None
+    from bench.leaderboard.site.write import write_site
+
+    write_site(render_site(generated.board, generated.rows, trusted), folder)
 
 
 def leaderboard_entries(root: Path, trusted: Trusted) -> list[Entry]:

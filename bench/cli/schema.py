@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.published import PUBLISHED, json_schema
 from bench.errors import UnknownNameError
 from bench.results.store import write_atomically
-from bench.submissions.schema_checks import PUBLISHED, json_schema
 
 
 def schema(

@@ -12,10 +12,11 @@ from bench.cli.tables import mean_line, scores_table
 from bench.errors import ReferencePendingError
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.profiles.sections import section_names
+from bench.results.aggregate import mean_skill
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference, read_reference
 from bench.results.report import Plain, pending_reason, plain_evaluation
-from bench.results.scoring import TaskScores, mean_skill, score_record
+from bench.results.scoring import TaskScores, score_record
 from bench.results.store import write_atomically
 from bench.scores.shares import shares, why_undefined
 from bench.tasks.registry import suite_tasks

@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from tabulate import tabulate
 
+from bench.results.aggregate import MeanSkill
 from bench.results.report import plain_score
-from bench.results.scoring import SPECS, MeanSkill, ProfileScores, TaskScores
+from bench.results.scoring import SPECS, ProfileScores, TaskScores
 from bench.scores.score import Score
 
 BAR = 24
@@ -86,8 +87,9 @@ def mean_line(mean: MeanSkill) -> str:
     """Print a mean skill in a sentence."""
     if mean.score.value is None:
         return f"Mean skill: undefined ({mean.score.undefined})."
-    bounds = interval(mean.interval)
+    over = {"other tasks": mean.interval, "other prompts": mean.prompt_interval}
+    bounds = ", ".join(f"{interval(b)} with {o}" for o, b in over.items() if b)
     return (
-        f"Mean skill {mean.score.value:.2f} {bounds}: 0 is no better than trivial, "
+        f"Mean skill {mean.score.value:.2f} ({bounds}): 0 is no better than trivial, "
         "1 as good as the reference allows."
     )

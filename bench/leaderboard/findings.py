@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bench.leaderboard.render import escape, number, table
+from bench.leaderboard.markdown import escape, number, table
 from bench.leaderboard.rows import Row
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.trusted import Trusted

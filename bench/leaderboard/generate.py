@@ -1,25 +1,31 @@
 """Generate the leaderboard of a suite: rank, render, write, check."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import FileFormatError
-from bench.leaderboard.ranking import RankedRow, rank_rows
-from bench.leaderboard.render import render_json, render_markdown
-from bench.leaderboard.rows import Entry, collect_rows
+from bench.leaderboard.build import build_board
+from bench.leaderboard.document import Board
+from bench.leaderboard.ranking import rank_rows
+from bench.leaderboard.render import render_markdown
+from bench.leaderboard.rows import Entry, Row, collect_rows
+from bench.leaderboard.sheet import render_csv
 from bench.results.store import write_atomically
 from bench.results.trusted import Trusted
 
 SUITE = "core"
-FILES = ("leaderboard.md", "leaderboard.json")
+FILES: tuple[str, ...] = ("leaderboard.md", "leaderboard.json", "leaderboard.csv")
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The ranked rows and the files that show them."""
+    """The leaderboard as data, and the files that show it."""
 
-    rows: list[RankedRow]
+    board: Board
+    rows: tuple[Row, ...]
+    """What the board was made of, in its order."""
     files: dict[str, str]
     """File name to content."""
 
@@ -38,11 +44,15 @@ def generate(entries: Sequence[Entry], trusted: Trusted) -> Leaderboard:
         for other in trusted.suites
         if other != SUITE and (tasks := trusted.pending(other))
     }
-    contents = (
-        render_markdown(rows, name=SUITE, suite=suite, pending=pending),
-        render_json(rows, name=SUITE, suite=suite, pending=pending),
-    )
-    return Leaderboard(rows, dict(zip(FILES, contents, strict=True)))
+    board = build_board(rows, name=SUITE, suite=suite, pending=pending)
+    contents = (render_markdown(board), _json(board), render_csv(board))
+    files = dict(zip(FILES, contents, strict=True))
+    return Leaderboard(board, tuple(found.row for found in rows), files)
+
+
+def _json(board: Board) -> str:
+    plain = board.model_dump(mode="json")
+    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
 
 
 def write_leaderboard(leaderboard: Leaderboard, *, root: Path) -> None:

@@ -1,10 +1,18 @@
-"""Order rows and give ranks: undefined never ranks, equals share their places."""
+"""Order rows and give ranks: undefined never ranks, and a rank says how sure it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from bench.leaderboard.rows import Row
+from bench.results.aggregate import by_family
 from bench.results.report import plain_score
+from bench.scores.across_tasks import task_weights
+from bench.scores.sign_flips import places
+
+COMPARED_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -13,17 +21,36 @@ class RankedRow:
 
     row: Row
     rank_interval: tuple[int, int] | None
-    """Best and worst place among equals; None for a row that is not ranked."""
+    """Best and worst place that other tasks might have given it; None for a row that
+    is not ranked."""
+
+    @property
+    def in_top_group(self) -> bool:
+        """Whether nobody is better beyond doubt."""
+        return self.rank_interval is not None and self.rank_interval[0] == 1
 
 
 def rank_rows(rows: Sequence[Row]) -> list[RankedRow]:
     """Sort rows by mean skill, undefined ones last, equals by name."""
     ordered = sorted(rows, key=_sort_key)
-    values = [_value(row) for row in ordered if row.ranked]
-    return [
-        RankedRow(row, _places(_value(row), values) if row.ranked else None)
-        for row in ordered
-    ]
+    ranked = [row for row in ordered if row.ranked]
+    found = places(task_values(ranked))
+    intervals = dict(zip(map(id, ranked), found, strict=True))
+    return [RankedRow(row, intervals.get(id(row))) for row in ordered]
+
+
+def task_values(rows: Sequence[Row]) -> Float[np.ndarray, "M N"]:
+    """Return each row's skill on each task, weighted so that rows average to the mean.
+
+    Thousandths are compared: rounding errors of equal methods may all point one way.
+    """
+    if not rows:
+        return np.zeros((0, 0))
+    families = by_family(list(rows[0].mean.by_task))
+    order = [task for tasks in families for task in tasks]
+    weights = task_weights([len(tasks) for tasks in families]) * len(order)
+    skills = [[row.mean.by_task[task] for task in order] for row in rows]
+    return np.round(skills, COMPARED_DIGITS) * weights
 
 
 def _value(row: Row) -> float:
@@ -34,8 +61,3 @@ def _value(row: Row) -> float:
 
 def _sort_key(row: Row) -> tuple[float, str]:
     return -_value(row), row.method
-
-
-def _places(value: float, values: Sequence[float]) -> tuple[int, int]:
-    better = sum(other > value for other in values)
-    return better + 1, better + values.count(value)

@@ -9,20 +9,19 @@ import numpy as np
 
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName
+from bench.results.aggregate import MeanSkill, mean_skill
 from bench.results.attribution_record import AttributionRecord, MethodKey
 from bench.results.reference_record import Reference
 from bench.results.scoring import (
-    MeanSkill,
     ProfileScores,
     TaskScores,
-    mean_skill,
     null_attributions,
     random_draws,
     score_attribution,
 )
 from bench.results.trusted import Trusted
 from bench.scores.nulls import RANDOM, random_overlap
-from bench.scores.score import Score
+from bench.scores.score import Score, undefined
 from bench.scores.skill import skill
 
 Kind = Literal["submission", "builtin", "null", "oracle"]
@@ -40,6 +39,14 @@ class Row:
     scores: tuple[TaskScores, ...]
     records: tuple[AttributionRecord, ...]
     """Empty for a null method."""
+    suite_tasks: tuple[str, ...]
+    """The tasks that a complete row has scores on."""
+
+    @property
+    def missing(self) -> list[str]:
+        """Tasks of the suite without scores."""
+        done = {scores.task for scores in self.scores}
+        return [task for task in self.suite_tasks if task not in done]
 
     @property
     def ranked(self) -> bool:
@@ -53,12 +60,17 @@ class Row:
 
     @cached_property
     def mean(self) -> MeanSkill:
-        """Mean skill over tasks and profiles."""
-        return mean_skill(self.scores)
+        """Mean skill over tasks and profiles; undefined on a part of the tasks."""
+        return self._mean(PROFILES)
 
     def profile_mean(self, name: ProfileName) -> MeanSkill:
-        """Mean skill over tasks on one profile."""
-        return mean_skill(self.scores, [name])
+        """Mean skill over tasks on one profile; undefined on a part of the tasks."""
+        return self._mean([name])
+
+    def _mean(self, names: Sequence[ProfileName]) -> MeanSkill:
+        if self.missing:
+            return MeanSkill(undefined(f"not run on {', '.join(self.missing)}"))
+        return mean_skill(self.scores, names)
 
     @property
     def cost(self) -> float | None:
@@ -87,11 +99,12 @@ def collect_rows(
     entries: Sequence[Entry], trusted: Trusted, *, suite: str
 ) -> list[Row]:
     """Collect all rows of a suite, in no particular order."""
-    methods = [_method_row(entry) for entry in entries]
+    tasks = trusted.suites[suite].tasks
+    methods = [_method_row(entry, tasks) for entry in entries]
     return [*methods, *_null_rows(trusted, suite=suite)]
 
 
-def _method_row(entry: Entry) -> Row:
+def _method_row(entry: Entry, tasks: tuple[str, ...]) -> Row:
     kind, tier = _standing(entry.method)
     return Row(
         method=entry.method.name,
@@ -100,6 +113,7 @@ def _method_row(entry: Entry) -> Row:
         summary=entry.method.summary,
         scores=entry.scores,
         records=entry.records,
+        suite_tasks=tasks,
     )
 
 
@@ -122,14 +136,26 @@ def _null_rows(trusted: Trusted, *, suite: str) -> Iterator[Row]:
         )
     }
     for null in sorted(names):
-        scores = tuple(
+        scores = [
             _null_scores(null, r, others=_others(r, references)) for r in references
-        )
-        yield Row(
-            null, "null", "null", "Looks at nothing of the behaviour.", scores, ()
-        )
-    scores = tuple(_random_scores(r, others=_others(r, references)) for r in references)
-    yield Row(RANDOM, "null", "null", "The expectation of a random answer.", scores, ())
+        ]
+        yield _null_row(null, "Looks at nothing of the behaviour.", scores, tasks)
+    scores = [_random_scores(r, others=_others(r, references)) for r in references]
+    yield _null_row(RANDOM, "The expectation of a random answer.", scores, tasks)
+
+
+def _null_row(
+    name: str, summary: str, scores: Sequence[TaskScores], tasks: tuple[str, ...]
+) -> Row:
+    return Row(
+        method=name,
+        kind="null",
+        tier="null",
+        summary=summary,
+        scores=tuple(scores),
+        records=(),
+        suite_tasks=tasks,
+    )
 
 
 def _others(reference: Reference, every: Sequence[Reference]) -> list[Reference]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.profiles.promptwise import PROFILES
+from bench.results.aggregate import MeanSkill, mean_skill
 from bench.results.attribution_record import AttributionRecord
-from bench.results.scoring import MeanSkill, ProfileScores, TaskScores, mean_skill
-from bench.scores.score import Score
+from bench.results.scoring import ProfileScores, TaskScores
+from bench.scores.score import Score, undefined
 
 Plain = dict[str, object]
 
@@ -61,10 +62,11 @@ def plain_task(scores: TaskScores, record: AttributionRecord | None) -> Plain:
 
 
 def plain_mean(mean: MeanSkill, key: str = "mean_skill") -> Plain:
-    """Return a mean skill, its interval, and why it is undefined if it is."""
+    """Return a mean skill, its intervals, and why it is undefined if it is."""
     return {
         key: plain_score(mean.score),
         "interval": plain_interval(mean.interval),
+        "prompt_interval": plain_interval(mean.prompt_interval),
         "undefined": mean.score.undefined,
     }
 
@@ -93,10 +95,10 @@ def plain_evaluation(
         tasks.append({"task": name, "status": "reference pending", "advice": advice})
     complete = mean_skill([scores for scores, _ in scored])
     if pending:
-        complete = MeanSkill(Score(None, undefined=pending_reason(pending)), None)
+        complete = MeanSkill(undefined(pending_reason(pending)))
     if failed:
         names = ", ".join(sorted(failed))
-        complete = MeanSkill(Score(None, undefined=f"failed on {names}"), None)
+        complete = MeanSkill(undefined(f"failed on {names}"))
     return {"method": method, "suite": suite, "tasks": tasks, **plain_mean(complete)}
 
 

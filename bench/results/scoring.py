@@ -18,7 +18,7 @@ from bench.scores.depth import ONSET_ERROR, WASSERSTEIN, onset_error, wasserstei
 from bench.scores.nulls import ANALYTIC, RANDOM, other_tasks, random_overlap
 from bench.scores.overlap import overlap, overlaps
 from bench.scores.recall import TOP_K_RECALL, top_k_recall
-from bench.scores.score import Score, undefined
+from bench.scores.score import Score
 from bench.scores.skill import OWN_UNTRAINED, Yardstick, skill, skills
 
 SHOWN = {
@@ -229,37 +229,3 @@ def resampled_yardstick(
     found[RANDOM] = random_overlap(targets)
     shared = [values for name, values in found.items() if name != OWN_UNTRAINED]
     return np.max(list(found.values()), axis=0), ceiling - np.max(shared, axis=0)
-
-
-@dataclass(frozen=True)
-class MeanSkill:
-    """A mean of skills with its interval."""
-
-    score: Score
-    interval: tuple[float, float] | None
-
-
-def mean_skill(
-    scores: Sequence[TaskScores], names: Sequence[ProfileName] = PROFILES
-) -> MeanSkill:
-    """Average the skill over tasks and profiles.
-
-    Profiles that leave too little room to rank on are left out for everybody. Undefined
-    as soon as it is undefined on another: a method may not choose where it is judged.
-    """
-    values: list[float] = []
-    draws: list[Float[np.ndarray, " B"]] = []
-    for name in names:
-        for task in scores:
-            profile = task.profiles[name]
-            if not profile.ranked:
-                continue
-            if profile.skill.value is None or profile.draws is None:
-                reason = f"{task.task}, {name}: {profile.skill.undefined}"
-                return MeanSkill(undefined(reason), None)
-            values.append(profile.skill.value)
-            draws.append(profile.draws)
-    if not values:
-        return MeanSkill(undefined("no task leaves enough room to rank on"), None)
-    interval = percentile_interval(np.mean(draws, axis=0))
-    return MeanSkill(Score(float(np.mean(values))), interval)

@@ -1,6 +1,7 @@
 """Scores: a number with a direction and bounds, or a reason why there is none."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 
@@ -12,9 +13,11 @@ class Score:
     undefined: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a score that is both or neither."""
+        """Refuse a score that is both or neither, and one that is no number."""
         if (self.value is None) == (self.undefined is None):
             raise ValueError("A score has either a value or a reason, not both.")
+        if self.value is not None and not isfinite(self.value):
+            raise ValueError(f"A score is finite or undefined, not {self.value}.")
 
 
 @dataclass(frozen=True)

@@ -2,35 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from bench.results.attribution_record import AttributionRecord
-from bench.results.reference_record import ReferenceRecord
-from bench.submissions.manifest import Manifest
 from bench.submissions.problems import Problem
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.strict_json import StrictJSONError, read_strict_json
 
-PUBLISHED: dict[str, type[FrozenModel]] = {
-    "attribution": AttributionRecord,
-    "reference": ReferenceRecord,
-    "submission": Manifest,
-}
-"""Schema name to the model it is generated from."""
-
 SHOWN = 60
 
 Record = TypeVar("Record", bound=FrozenModel)
-
-
-def json_schema(name: str) -> dict[str, object]:
-    """Return the JSON Schema of a published record."""
-    schema = PUBLISHED[name].model_json_schema()
-    return {"$schema": Draft202012Validator.META_SCHEMA["$id"]} | schema
 
 
 def read_checked(
@@ -58,8 +43,7 @@ def read_checked(
 def _schema_problems(
     path: Path, data: bytes, model: type[FrozenModel]
 ) -> Iterator[Problem]:
-    validator = cast(Any, Draft202012Validator(model.model_json_schema()))
-    for error in validator.iter_errors(json.loads(data)):  # partly untyped stubs
+    for error in _validator(model).iter_errors(json.loads(data)):
         yield Problem(
             "S011",
             path.name,
@@ -68,6 +52,11 @@ def _schema_problems(
             _short(error.message),
             "Write the file with bench, not by hand.",
         )
+
+
+@cache
+def _validator(model: type[FrozenModel]) -> Any:
+    return Draft202012Validator(model.model_json_schema())
 
 
 def _model_problems(path: Path, error: ValidationError) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bench.cli import display, evaluate, options, reference, scored
+from bench.cli.published import PUBLISHED
 from bench.errors import MethodFailedError, UserError
 from bench.evaluation import run as run_module
 from bench.evaluation.reference import StoredReference
@@ -21,7 +22,6 @@ from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord, task_key
 from bench.results.store import arrays_to_bytes, to_json
 from bench.results.trusted import Trusted
-from bench.submissions.schema_checks import PUBLISHED
 from bench.tasks.digest import sha256_of_file
 from bench.tasks.registry import PACKAGE
 from bench.tasks.spec import read_task
@@ -546,7 +546,7 @@ def test_unknown_schema(line: list[str], bench: Bench) -> None:
     ran = bench(*line, root=False)
 
     assert ran.code == 2
-    assert "Known: attribution, reference, submission." in ran.err
+    assert "Known: attribution, leaderboard, reference, submission." in ran.err
 
 
 def test_env(bench: Bench) -> None:

@@ -110,6 +110,7 @@ def test_no_built_in_row_is_undefined(name: str, trusted: Trusted) -> None:
         summary="",
         scores=tuple(found.scores.values()),
         records=tuple(found.records.values()),
+        suite_tasks=trusted.suites["core"].tasks,
     )
 
     assert row.mean.score.value is not None

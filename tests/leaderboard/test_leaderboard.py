@@ -1,8 +1,10 @@
+import csv
 import json
 import math
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from bench.errors import (
     ReferencePendingError,
     UnknownNameError,
 )
+from bench.leaderboard.document import Board, BoardRow
 from bench.leaderboard.generate import (
     FILES,
     Leaderboard,
@@ -22,8 +25,7 @@ from bench.leaderboard.generate import (
     generate,
     write_leaderboard,
 )
-from bench.leaderboard.ranking import RankedRow
-from bench.leaderboard.render import escape
+from bench.leaderboard.markdown import escape
 from bench.leaderboard.rows import Row, collect_rows
 from bench.profiles.promptwise import PROFILES
 from bench.results.trusted import Trusted
@@ -60,9 +62,9 @@ def plain(board: Leaderboard) -> dict:
     return json.loads(board.files["leaderboard.json"])
 
 
-def by_name(board: Leaderboard) -> dict[str, RankedRow]:
+def by_name(board: Leaderboard) -> dict[str, BoardRow]:
     """Map methods to rows."""
-    return {ranked.row.method: ranked for ranked in board.rows}
+    return {row.method: row for row in board.board.rows}
 
 
 def test_kinds_and_ranks(board: Leaderboard) -> None:
@@ -75,12 +77,11 @@ def test_kinds_and_ranks(board: Leaderboard) -> None:
         "my-method",
         "direct-logit-attribution",
     }
-    kinds = {
-        name: (r.row.kind, r.row.tier, r.rank_interval) for name, r in rows.items()
-    }
-    assert kinds["attribution-patching"] == ("builtin", "built-in", (1, 2))
-    assert kinds["eap-ig"] == ("builtin", "built-in", (1, 2))
-    assert kinds["mean-ablation"] == ("builtin", "built-in", (3, 3))
+    kinds = {name: (r.kind, r.tier, r.rank_interval) for name, r in rows.items()}
+    # two tasks can separate nobody
+    assert kinds["attribution-patching"] == ("builtin", "built-in", (1, 3))
+    assert kinds["eap-ig"] == ("builtin", "built-in", (1, 3))
+    assert kinds["mean-ablation"] == ("builtin", "built-in", (1, 3))
     assert kinds["my-method"] == ("submission", "claimed", None)
     assert kinds["direct-logit-attribution"] == ("builtin", "built-in", None)
     assert {kinds[name] for name in NULLS} == {("null", "null", None)}
@@ -88,23 +89,23 @@ def test_kinds_and_ranks(board: Leaderboard) -> None:
 
 def test_order(board: Leaderboard) -> None:
     """Rows go from the best skill to the worst, equals by name, undefined last."""
-    names = [ranked.row.method for ranked in board.rows]
+    names = [row.method for row in board.board.rows]
     assert names[:4] == ["attribution-patching", "eap-ig", "my-method", "mean-ablation"]
     assert names[-1] == "direct-logit-attribution"
-    skills = [ranked.row.mean.score.value for ranked in board.rows[:-1]]
+    skills = [row.mean_skill for row in board.board.rows[:-1]]
     assert skills == sorted(skills, key=lambda skill: -(skill or 0.0))
-    assert board.rows[-1].row.mean.score.undefined is not None
+    assert board.board.rows[-1].undefined is not None
 
 
 def test_nulls_have_no_skill(board: Leaderboard) -> None:
     """No null is above zero anywhere, and every null is scored on every task."""
     for name in NULLS:
-        row = by_name(board)[name].row
-        assert {scores.task for scores in row.scores} == {EARLY, LATE}
-        for scores in row.scores:
-            for profile in scores.profiles.values():
-                assert profile.skill.value is not None
-                assert profile.skill.value <= 0.0
+        row = by_name(board)[name]
+        assert set(row.tasks) == {EARLY, LATE}
+        for task in row.tasks.values():
+            for profile in task.profiles.values():
+                assert profile.skill is not None
+                assert profile.skill <= 0.0
 
 
 def test_contract_of_the_json(board: Leaderboard) -> None:
@@ -118,7 +119,9 @@ def test_contract_of_the_json(board: Leaderboard) -> None:
             "method",
             "mean_skill",
             "interval",
+            "prompt_interval",
             "rank_interval",
+            "in_top_group",
             "tasks",
         }
         assert set(row["tasks"]) == {EARLY, LATE}
@@ -131,11 +134,16 @@ def test_contract_of_the_json(board: Leaderboard) -> None:
         assert -1.0 <= low <= high <= 1.0
         assert row["undefined"] is None
         for profile in PROFILES:
-            assert set(row["profiles"][profile]) == {"skill", "interval", "undefined"}
+            assert set(row["profiles"][profile]) == {
+                "skill",
+                "interval",
+                "prompt_interval",
+                "undefined",
+            }
             for task in row["tasks"].values():
                 assert math.isfinite(task["profiles"][profile]["overlap"])
     ranked = {r["method"]: r["rank_interval"] for r in document["rows"]}
-    assert ranked["eap-ig"] == [1, 2]
+    assert ranked["eap-ig"] == [1, 3]
     assert ranked["my-method"] is None
 
 
@@ -170,7 +178,7 @@ def table(board: Leaderboard) -> dict[str, list[str]]:
     """Read the main table of the Markdown file: method to cells."""
     text = board.files["leaderboard.md"].split("\n\n")[2]
     rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines()[2:]]
-    assert {len(row) for row in rows} == {8}
+    assert {len(row) for row in rows} == {10}
     return {row[1].strip().strip("*"): [cell.strip() for cell in row] for row in rows}
 
 
@@ -181,23 +189,25 @@ def test_markdown(board: Leaderboard) -> None:
     assert text.endswith("|\n")
     rows = table(board)
     assert rows["attribution-patching"][:3] == [
-        "1-2",
+        "1-3",
         "attribution-patching",
         "built-in",
     ]
-    assert rows["mean-ablation"][0] == "3"
+    assert rows["mean-ablation"][0] == "1-3"
     assert rows["my-method"][0] == ""
     assert rows["my-method"][2] == "claimed"
     assert rows["direct-logit-attribution"][0] == ""
-    assert rows["direct-logit-attribution"][3:6] == ["n/a"] * 3
+    assert rows["direct-logit-attribution"][3:7] == ["n/a", "", "n/a", "n/a"]
+    assert rows["my-method"][7] == "2/2"
     for name in NULLS:
         assert rows[name][0] == ""
         assert rows[name][1] == f"*{name}*"
         assert rows[name][2] == "*null*"
-    for task in (EARLY, LATE):
-        assert f"\n## {task}\n" in text
-    assert text.count("Ceiling 1.000, best null 0.") + text.count("Ceiling 0.9") == 4
-    assert "Too little room" not in text
+    family = text.partition("\n## Family induction\n")[2]
+    assert re.search(r"\| method +\| early +\| late +\|", family)
+    assert re.search(r"\| best null - ceiling +\| 0\.\d\d - (1\.00|0\.9\d), ", family)
+    assert family.count("n/a, n/a") == 2
+    assert "(!)" not in text
     assert "-0.00 " not in text
 
 
@@ -210,15 +220,12 @@ def test_too_little_room_is_said(
     submit("eap-ig", origin="built-in")
     board = generated(repository, trusted)
 
-    assert board.files["leaderboard.md"].count("Too little room") == 1
-    row = by_name(board)["eap-ig"].row
-    skills = [
-        scores.profiles[name].skill.value
-        for scores in row.scores
-        for name in PROFILES
-        if (scores.task, name) != (EARLY, "emergence")
-    ]
-    assert row.mean.score.value == pytest.approx(np.mean(np.array(skills)))
+    assert board.files["leaderboard.md"].count("(!)") == 1
+    tasks = by_name(board)["eap-ig"].tasks
+    early = tasks[EARLY].profiles["composition"].skill
+    late = np.mean([tasks[LATE].profiles[name].skill or 0.0 for name in PROFILES])
+    assert early is not None
+    assert by_name(board)["eap-ig"].mean_skill == pytest.approx((early + late) / 2)
     document = plain(board)
     for plain_row in document["rows"]:
         found = plain_row["tasks"][EARLY]["profiles"]["emergence"]
@@ -260,7 +267,7 @@ def test_a_new_submission_makes_the_files_stale(
     write_leaderboard(generated(repository, trusted), root=repository)
     submit()
 
-    expected = "^leaderboard.md and leaderboard.json do not show"
+    expected = "^leaderboard.md and leaderboard.json and leaderboard.csv do not show"
     with pytest.raises(FileFormatError, match=expected):
         check_leaderboard(generated(repository, trusted), root=repository)
 
@@ -371,21 +378,17 @@ def test_tasks_outside_the_suite_do_not_count(
     """An answer to a further task moves nothing."""
     submit("my-method")
     trusted.suites["core"] = trusted.suites["half"]
-    (row,) = (
-        row
-        for row in (r.row for r in by_name_of_half(repository, trusted))
-        if row.method == "my-method"
-    )
+    board = by_name(of_half(repository, trusted))
 
-    assert [scores.task for scores in row.scores] == [EARLY]
+    assert list(board["my-method"].tasks) == [EARLY]
 
 
-def by_name_of_half(repository: Path, trusted: Trusted) -> list[RankedRow]:
+def of_half(repository: Path, trusted: Trusted) -> Leaderboard:
     """Generate with a suite of one task; the submission names its old version."""
     folder = repository / "submissions" / "my-method" / "submission.json"
     text = folder.read_text().replace('"version": "1.0"', '"version": "2.1"')
     folder.write_text(text)
-    return generated(repository, trusted).rows
+    return generated(repository, trusted)
 
 
 def test_unknown_suite(repository: Path, trusted: Trusted) -> None:
@@ -431,6 +434,48 @@ def test_hostile_texts_stay_in_their_cell(
 
 def test_a_row_without_records_has_no_date() -> None:
     """A null was never run."""
-    row = Row("constant", "null", "null", "", (), ())
+    row = Row("constant", "null", "null", "", (), (), ())
 
     assert (row.cost, row.date, row.ranked) == (None, None, False)
+
+
+def test_a_part_of_the_tasks_is_shown_and_not_ranked(
+    repository: Path, trusted: Trusted, submit: Submit
+) -> None:
+    """Who leaves a task out has no mean, however good the rest is."""
+    submit("eap-ig", origin="built-in")
+    (entry,) = leaderboard_entries(repository, trusted)
+    half = replace(entry, records=entry.records[:1], scores=entry.scores[:1])
+    board = generate([half], trusted)
+    row = by_name(board)["eap-ig"]
+
+    assert (row.tasks_done, row.tasks_total) == (1, 2)
+    assert (row.mean_skill, row.interval, row.rank_interval) == (None, None, None)
+    assert row.undefined == f"not run on {LATE}"
+    assert row.profiles["emergence"].undefined == f"not run on {LATE}"
+    assert board.board.rows[-1] == row
+    assert table(board)["eap-ig"][7] == "1/2"
+    assert "not run" in board.files["leaderboard.md"]
+
+
+def test_sheet(board: Leaderboard) -> None:
+    """The CSV holds the JSON's numbers, a line for each method, task and profile."""
+    lines = list(csv.DictReader(board.files["leaderboard.csv"].splitlines()))
+
+    assert len(lines) == len(board.board.rows) * 4
+    for line in lines:
+        row = by_name(board)[line["method"]]
+        found = row.tasks[line["task"]].profiles[line["profile"]]  # type: ignore[index]
+        for name in ("overlap", "skill", "pearson", "wasserstein"):
+            value = getattr(found, name)
+            assert line[name] == ("" if value is None else str(value))
+        assert line["best_null"] == found.best_null.name
+        if found.interval is None:
+            assert line["skill_low"] == line["skill_high"] == ""
+        else:
+            assert float(line["skill_low"]) == found.interval[0]
+
+
+def test_document_is_read_back(board: Leaderboard) -> None:
+    """The file fits the model that its schema is generated from."""
+    assert Board.parse(board.files["leaderboard.json"], file="board") == board.board

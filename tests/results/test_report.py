@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bench.profiles.attribution import LayerAttribution
+from bench.results.aggregate import MeanSkill
 from bench.results.attribution_record import AttributionRecord
 from bench.results.report import (
     plain_evaluation,
@@ -14,7 +15,7 @@ from bench.results.report import (
     plain_score,
     plain_task,
 )
-from bench.results.scoring import MeanSkill, TaskScores, score_attribution
+from bench.results.scoring import TaskScores, score_attribution
 from bench.results.trusted import Trusted
 from bench.scores.score import Score, undefined
 
@@ -92,14 +93,16 @@ def test_task(
 
 def test_mean() -> None:
     """A mean has a value with an interval, or a reason."""
-    assert plain_mean(MeanSkill(Score(0.5), (0.25, 0.75))) == {
+    assert plain_mean(MeanSkill(Score(0.5), (0.25, 0.75), (0.4, 0.6))) == {
         "mean_skill": 0.5,
         "interval": [0.25, 0.75],
+        "prompt_interval": [0.4, 0.6],
         "undefined": None,
     }
-    assert plain_mean(MeanSkill(undefined("why"), None), "skill") == {
+    assert plain_mean(MeanSkill(undefined("why")), "skill") == {
         "skill": None,
         "interval": None,
+        "prompt_interval": None,
         "undefined": "why",
     }
 

@@ -7,6 +7,7 @@ import pytest
 from bench.errors import DigestError
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
+from bench.results.aggregate import mean_skill
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference
 from bench.results.scoring import (
@@ -16,7 +17,6 @@ from bench.results.scoring import (
     SHOWN,
     UNTRAINED_REFERENCE,
     TaskScores,
-    mean_skill,
     null_attributions,
     score_attribution,
     score_record,
@@ -440,9 +440,9 @@ def test_intervals_contain_the_point_estimate(reference: Reference) -> None:
         assert low < profile.skill.value < high
         assert high - low < 0.3
     mean = mean_skill([scored])
-    assert mean.interval is not None
+    assert mean.prompt_interval is not None
     assert mean.score.value is not None
-    assert mean.interval[0] < mean.score.value < mean.interval[1]
+    assert mean.prompt_interval[0] < mean.score.value < mean.prompt_interval[1]
 
 
 @pytest.mark.usefixtures("some_resamples")

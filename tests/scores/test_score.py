@@ -44,3 +44,12 @@ def test_bounds_are_in_order(spec: ScoreSpec) -> None:
         assert spec.better == "lower"
     else:
         assert spec.lowest < spec.highest
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_no_score(value: float) -> None:
+    """NaN compares as neither better nor worse, so it must not come this far."""
+    with pytest.raises(
+        ValueError, match=f"^A score is finite or undefined, not {value}"
+    ):
+        Score(value)

@@ -9,9 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from bench.cli.leaderboard import leaderboard_entries
+from bench.cli.published import PUBLISHED, json_schema
+from bench.leaderboard.generate import generate
+from bench.results.trusted import Trusted
 from bench.submissions.manifest import MANIFEST
 from bench.submissions.problems import Problem
-from bench.submissions.schema_checks import PUBLISHED, json_schema, read_checked
+from bench.submissions.schema_checks import read_checked
 from bench.tasks.frozen import FrozenModel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,15 +32,18 @@ ONE_IS_TRUE = "schema_version = True"
 
 
 @pytest.fixture
-def documents(submit: Submit, repository: Path) -> dict[str, dict]:
+def documents(submit: Submit, repository: Path, trusted: Trusted) -> dict[str, dict]:
     """A valid document of every published schema."""
     folder = submit()
+    board = generate(leaderboard_entries(repository, trusted), trusted)
     files = {
         "attribution": folder / "induction-early.json",
         "reference": repository / "reference_results" / "induction" / "early.json",
         "submission": folder / MANIFEST,
     }
-    return {name: json.loads(path.read_bytes()) for name, path in files.items()}
+    texts = {name: path.read_text() for name, path in files.items()}
+    texts["leaderboard"] = board.files["leaderboard.json"]
+    return {name: json.loads(text) for name, text in texts.items()}
 
 
 def accepted_by_pydantic(model: type[FrozenModel], document: object) -> bool:

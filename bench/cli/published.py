@@ -1,0 +1,23 @@
+"""The published JSON Schemas: of everything that is stored, submitted or generated."""
+
+from jsonschema import Draft202012Validator
+
+from bench.leaderboard.document import Board
+from bench.results.attribution_record import AttributionRecord
+from bench.results.reference_record import ReferenceRecord
+from bench.submissions.manifest import Manifest
+from bench.tasks.frozen import FrozenModel
+
+PUBLISHED: dict[str, type[FrozenModel]] = {
+    "attribution": AttributionRecord,
+    "leaderboard": Board,
+    "reference": ReferenceRecord,
+    "submission": Manifest,
+}
+"""Schema name to the model it is generated from."""
+
+
+def json_schema(name: str) -> dict[str, object]:
+    """Return the JSON Schema of a published record."""
+    schema = PUBLISHED[name].model_json_schema()
+    return {"$schema": Draft202012Validator.META_SCHEMA["$id"]} | schema

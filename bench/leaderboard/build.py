@@ -1,0 +1,45 @@
+"""Turn ranked rows into the document that every view of the leaderboard shows."""
+
+from collections.abc import Mapping, Sequence
+
+from bench.leaderboard.document import Board
+from bench.leaderboard.ranking import RankedRow
+from bench.profiles.promptwise import PROFILES
+from bench.results.report import plain_mean, plain_task
+from bench.tasks.registry import Suite
+
+Pending = Mapping[str, Sequence[str]]
+"""Suite to its tasks whose references were not measured yet, one at least."""
+
+
+def build_board(
+    rows: Sequence[RankedRow], *, name: str, suite: Suite, pending: Pending
+) -> Board:
+    """Return the leaderboard as data."""
+    document = {
+        "suite": name,
+        "suite_version": suite.version,
+        "rows": tuple(_plain_row(row) for row in rows),
+        "reference_pending": {other: tuple(tasks) for other, tasks in pending.items()},
+    }
+    return Board.model_validate(document, strict=False)
+
+
+def _plain_row(ranked: RankedRow) -> dict[str, object]:
+    row = ranked.row
+    records = {record.task.id: record for record in row.records}
+    return {
+        "method": row.method,
+        "kind": row.kind,
+        "tier": row.tier,
+        "summary": row.summary,
+        **plain_mean(row.mean),
+        "profiles": {p: plain_mean(row.profile_mean(p), "skill") for p in PROFILES},
+        "rank_interval": ranked.rank_interval,
+        "in_top_group": ranked.in_top_group,
+        "tasks_done": len(row.suite_tasks) - len(row.missing),
+        "tasks_total": len(row.suite_tasks),
+        "cost_forward_equivalents": row.cost,
+        "date": row.date,
+        "tasks": {s.task: plain_task(s, records.get(s.task)) for s in row.scores},
+    }

@@ -1,0 +1,201 @@
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
+
+import numpy as np
+import pytest
+
+from bench.cli.leaderboard import leaderboard_entries
+from bench.leaderboard.document import Board
+from bench.leaderboard.generate import Leaderboard, generate
+from bench.leaderboard.site.charts import board_charts
+from bench.leaderboard.site.pages import page_of, page_of_task, render_site
+from bench.results.trusted import Trusted
+from bench.scores.shares import shares
+
+EARLY, LATE = "induction/early", "induction/late"
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a|b `c` \"d\" 'e' &amp; {{ 7 * 7 }}",
+    "right\u202eleft\u2066",
+    "x" * 200,
+    "../../escape",
+]
+
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+Submit = Callable[..., Path]
+Site = dict[str, str]
+
+
+@pytest.fixture
+def board(submit: Submit, repository: Path, trusted: Trusted) -> Leaderboard:
+    """A board of two methods and the nulls."""
+    submit("eap-ig", origin="built-in")
+    submit("my-method", flat=1.0)
+    return generate(leaderboard_entries(repository, trusted), trusted)
+
+
+@pytest.fixture
+def site(board: Leaderboard, trusted: Trusted) -> Site:
+    """Its pages."""
+    return pages(board.board, board, trusted)
+
+
+def pages(board: Board, generated: Leaderboard, trusted: Trusted) -> Site:
+    """Render the pages of a board, as text."""
+    found = render_site(board, generated.rows, trusted)
+    return {path: text.decode() for path, text in found.items() if "vendor" not in path}
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: elements, links and visible text."""
+
+    def __init__(self, text: str) -> None:
+        """Read the whole page."""
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take down an element and where it leads."""
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src") and value:
+                self.links.append(value)
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+    def handle_data(self, data: str) -> None:
+        """Take down text."""
+        self.text.append(data)
+
+
+def charts(page: str) -> dict[str, dict]:
+    """Read the specifications of a page."""
+    found = re.search(r'id="charts">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_every_row_and_task_has_its_page(site: Site, board: Leaderboard) -> None:
+    """There is a page for each, and the front page leads to all of them."""
+    wanted = {page_of(row.method) for row in board.board.rows}
+    wanted |= {page_of_task(EARLY), page_of_task(LATE)}
+
+    assert {path for path in site if path.endswith(".html")} == wanted | {"index.html"}
+    assert wanted <= set(Page(site["index.html"]).links)
+
+
+def test_links_stay_within_the_site(
+    site: Site, board: Leaderboard, trusted: Trusted
+) -> None:
+    """Every link leads to a file of the site; nothing is loaded from elsewhere."""
+    files = set(render_site(board.board, board.rows, trusted))
+    for path, text in site.items():
+        if not path.endswith(".html"):
+            continue
+        for link in Page(text).links:
+            if link.startswith("#"):
+                continue
+            assert ":" not in link
+            assert normpath(PurePosixPath(path).parent / link) in files
+
+
+def test_pages_allow_nothing_from_outside(site: Site) -> None:
+    """A policy forbids what the pages do not need, whatever they hold."""
+    for path, text in site.items():
+        if path.endswith(".html"):
+            assert "default-src 'none'; script-src 'self'" in text
+            assert not Page(text).handlers
+
+
+def test_charts_hold_the_board_s_numbers(site: Site, board: Leaderboard) -> None:
+    """Skills and intervals are those of the board."""
+    found = charts(site["index.html"])
+    (data,) = {id(layer): layer for layer in [found["forest"]["data"]]}.values()
+    by_method = {row["method"]: row for row in data["values"]}
+
+    for row in board.board.rows:
+        assert by_method[row.method]["skill"] == row.mean_skill
+        low, high = row.interval or (None, None)
+        assert by_method[row.method]["tasks low"] == low
+        assert by_method[row.method]["tasks high"] == high
+
+
+def test_wins_by_hand(board: Leaderboard) -> None:
+    """Who is better on both of two tasks wins all of them, and the other none."""
+    rows = [row for row in board.board.rows if row.method in ("eap-ig", "constant")]
+    ranked = [row.model_copy(update={"rank_interval": (1, 2)}) for row in rows]
+    found = board_charts(board.board.model_copy(update={"rows": tuple(ranked)}))
+    wins = {(d["method"], d["other"]): d["wins"] for d in data_of(found["wins"])}
+
+    assert wins == {("eap-ig", "constant"): 1.0, ("constant", "eap-ig"): 0.0}
+
+
+def data_of(chart: object) -> list[dict]:
+    """Return the values of a chart."""
+    assert isinstance(chart, dict)
+    return chart["data"]["values"]
+
+
+def test_profiles_are_those_of_reference_and_method(
+    site: Site, board: Leaderboard, trusted: Trusted
+) -> None:
+    """A method's page draws its shares over those of the reference."""
+    found = data_of(charts(site[page_of("eap-ig")])["profile-0"])
+    record = next(row for row in board.rows if row.method == "eap-ig").records[0]
+    reference = trusted.references[record.task.id].promptwise
+    drawn = [d for d in found if d["profile"] == "composition"]
+
+    expected = shares(reference.profile("composition"))
+    np.testing.assert_allclose([d["reference"] for d in drawn], expected, atol=6e-5)
+    expected = shares(record.writes.values)
+    np.testing.assert_allclose([d["method"] for d in drawn], expected, atol=6e-5)
+    assert [d["section"] for d in drawn[:2]] == ["attn 0", "mlp 0"]
+
+
+def test_task_page_shows_gates(site: Site, trusted: Trusted) -> None:
+    """Every gate stands there with what was measured."""
+    text = " ".join(Page(site[page_of_task(EARLY)]).text)
+
+    for gate in trusted.references[EARLY].record.gates:
+        assert gate.meaning in text
+        assert f"{gate.measured:.4g}" in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text(
+    name: str, board: Leaderboard, trusted: Trusted, site: Site
+) -> None:
+    """Whatever a method is called and says, it adds no element to a page."""
+    rows = tuple(
+        row.model_copy(update={"method": name, "summary": name, "undefined": name})
+        if row.method == "my-method"
+        else row
+        for row in board.board.rows
+    )
+    found = pages(board.board.model_copy(update={"rows": rows}), board, trusted)
+
+    assert re.fullmatch(r"methods/[a-z0-9-]+\.html", page_of(name))
+    assert set(found) == set(site) - {page_of("my-method")} | {page_of(name)}
+    for path in ("index.html", page_of_task(EARLY)):
+        assert Page(found[path]).tags == Page(site[path]).tags
+        assert name in Page(found[path]).text
+    assert name in Page(found[page_of(name)]).text
+    assert name in json.dumps(charts(found["index.html"]), ensure_ascii=False) or (
+        '"' in name or "\\" in name
+    )
+
+
+def test_same_bytes_every_time(
+    board: Leaderboard, trusted: Trusted, site: Site
+) -> None:
+    """Rendering again in the same process changes nothing: Altair counts its charts."""
+    assert pages(board.board, board, trusted) == site

@@ -143,10 +143,11 @@ def _check_shape(found: object, inputs: Tensor, title: str) -> None:
 def _made_from_a_function(chosen: str | Callable[..., Any]) -> Callable[..., Any]:
     """Look a class up, and refuse one that takes a module apart."""
     found = _look_up(chosen) if isinstance(chosen, str) else chosen
-    if "forward_func" not in inspect.signature(found).parameters:
+    made_from = inspect.signature(found).parameters if callable(found) else {}
+    if not {"forward_func", "layer"} <= set(made_from):
         raise MethodError(
-            f"captum's {_title(found)} is not made from a forward function and a layer "
-            "but from a module whose parts it rewires; only the former can be wrapped."
+            f"captum's {_title(found)} is not made from a forward function and a "
+            "layer; only such classes can be wrapped, as LayerGradientXActivation is."
         )
     return found
 

@@ -12,6 +12,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 Report = Callable[[int, int], None]
 """(done, total) of a stage."""
@@ -23,11 +24,12 @@ Stage = Callable[[str], Report]
 def progress_display() -> Generator[Callable[[str], Stage], None, None]:
     """Show progress bars; yields a function from a title to that title's stages."""
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        # the numbers stay whole on a narrow terminal, the title and the bar give way
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True)),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
 

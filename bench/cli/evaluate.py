@@ -20,7 +20,8 @@ from bench.cli.options import (
     resolve_root,
 )
 from bench.cli.scored import Scored, print_scored, score_records, write_scored
-from bench.errors import MissingExtraError, UserError
+from bench.cli.trusted import NULLS
+from bench.errors import MethodError, MissingExtraError, UserError
 from bench.methods.catalogue import built_in
 from bench.results.report import Plain
 from bench.tasks.registry import find_tasks, suite_tasks
@@ -130,12 +131,19 @@ def load_method(name: str) -> "FoundMethod":
 
     Raises:
         MissingExtraError: torch is not installed.
+        MethodError: A method that is not built in has the name of one that is.
     """
     if find_spec("torch") is None:
         raise MissingExtraError("torch", extra="run")
     from bench.methods.discovery import find_method
 
-    return find_method(name)
+    found = find_method(name)
+    if found.origin != "built-in" and found.method.name in {*built_in(), *NULLS}:
+        raise MethodError(
+            f"'{found.source}' calls its method '{found.method.name}', which is the "
+            "name of a built-in one. Give it a name of its own in @method."
+        )
+    return found
 
 
 def _run(

@@ -12,7 +12,9 @@ INTERRUPTION = "Interrupted; the same command continues."
 
 COMMANDS = (
     Command("list", "list_things", "List tasks, built-in methods or suites."),
-    Command("show", "show", "Show what a task consists of."),
+    Command(
+        "show", "show", "Show what a task consists of, or what a built-in method does."
+    ),
     Command("init", "init", "Write a method file that runs as it is."),
     Command("doctor", "doctor", "Check a method in seconds."),
     Command(
@@ -21,7 +23,11 @@ COMMANDS = (
     Command("score", "score", "Score stored attributions again; runs no model."),
     Command("submit", "submit", "Pack the results of a method into a submission."),
     Command("validate", "validate", "Check submissions and compute their scores."),
-    Command("leaderboard", "leaderboard", "Write leaderboard.md and leaderboard.json."),
+    Command(
+        "leaderboard",
+        "leaderboard",
+        "Write leaderboard.md, leaderboard.json and leaderboard.csv.",
+    ),
     Command("findings", "findings", "Write docs/findings.md from stored results."),
     Command("reference", "reference", "Measure, verify and show references."),
     Command("task", "task", "Make a task of your own."),

@@ -1,25 +1,32 @@
-"""``bench show``: one task."""
+"""``bench show``: one task, or one built-in method."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from tabulate import tabulate
 
 from bench.cli.options import Json, Root, resolve_root
+from bench.methods.catalogue import Entry, built_in
 from bench.results.reference_record import is_measured
 from bench.tasks.registry import find_task
 from bench.tasks.spec import ModelSource
 
 
 def show(
-    task: Annotated[str, typer.Argument(help="Task, by name or task.toml.")],
+    name: Annotated[
+        str, typer.Argument(help="Task, by name or task.toml, or built-in method.")
+    ],
     as_json: Json = False,
     root: Root = None,
 ) -> None:
-    """Show what a task consists of."""
+    """Show what a task consists of, or what a built-in method does."""
+    if name in built_in():
+        _show_method(built_in()[name], as_json=as_json)
+        return
     folder = resolve_root(root)
-    found = find_task(task, root=folder)
+    found = find_task(name, root=folder)
     spec = found.spec
     if as_json:
         print(json.dumps(spec.model_dump(mode="json"), indent=2))
@@ -40,6 +47,16 @@ def show(
         "digest": found.digest,
     }
     print(tabulate(list(rows.items()), tablefmt="plain", disable_numparse=True))
+
+
+def _show_method(entry: Entry, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(entry), indent=2))
+        return
+    oracle = ", an oracle: not ranked" if entry.oracle else ""
+    print(f"{entry.name}: {entry.summary}")
+    print(f"kind {entry.kind}, cost {entry.cost}{oracle}, in {entry.place}\n")
+    print(entry.text)
 
 
 def _needs(source: ModelSource) -> dict[str, str]:

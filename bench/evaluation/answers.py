@@ -8,7 +8,12 @@ import numpy as np
 import torch
 
 from bench.errors import AttributionError, MethodFailedError, OutOfMemoryError
-from bench.evaluation.leftovers import Fingerprint, changed, fingerprint
+from bench.evaluation.leftovers import (
+    Fingerprint,
+    changed,
+    fingerprint,
+    restore_globals,
+)
 from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
 from bench.profiles.attribution import (
@@ -56,6 +61,7 @@ def _check_left(before: Fingerprint, found: FoundMethod, ctx: TaskContext) -> No
     """Refuse an answer of a method that changed the model for those after it."""
     left = changed(before, fingerprint(ctx.model))
     if left:
+        restore_globals(before)
         raise MethodFailedError(
             f"The method '{found.method.name}' ({found.source}) left the model changed "
             f"({', '.join(left)}), which other methods run on. Undo changes before "
@@ -135,7 +141,7 @@ def _check_axes(values: np.ndarray, per_prompt: np.ndarray | None) -> None:
     if values.ndim != 1:
         raise AttributionError(
             f"values has shape {list(values.shape)}; expected one number for each "
-            "section. Values of each prompt belong in per_prompt."
+            "section. End with ctx.answer for numbers of each prompt."
         )
     if per_prompt is None:
         return

@@ -49,7 +49,7 @@ class OpenedTask:
         """Return what a method is given."""
         return TaskContext(
             subject=self.subject,
-            prompts=self.prompts,
+            prompts=self.prompts.clone(),
             generator=self.generator(),
             progress=progress,
         )

@@ -97,7 +97,18 @@ def run_methods(
                 stage = announce(f"{plan.name} on {task.id}")
                 outcome = _run(plan.found, opened, path, stage)
             outcomes[plan.name].append(outcome)
+            if _may_be_spoilt(outcome):
+                opened = OpenedTask(task, device=settings.device, seed=settings.seed)
     return outcomes
+
+
+def _may_be_spoilt(outcome: Outcome) -> bool:
+    """Whether a run failed, after which its models are not for others to run on."""
+    record = outcome.record
+    if record is None:
+        return True
+    reasons = (record.untrained_reason, record.control_reason, record.cost_reason)
+    return not outcome.resumed and any(reasons)
 
 
 def _run(found: FoundMethod, opened: OpenedTask, path: Path, stage: Stage) -> Outcome:

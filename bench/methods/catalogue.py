@@ -29,6 +29,8 @@ class Entry:
     oracle: bool
     """Whether it repeats the reference's own measurement, and is not ranked."""
     summary: str
+    text: str
+    """The docstring of its module: formula, source, cost, known failure."""
 
 
 @cache
@@ -42,19 +44,21 @@ def _entries(path: Path) -> Iterator[Entry]:
     """Read the methods of a module."""
     parts = path.relative_to(FOLDER).with_suffix("").parts
     module = ".".join(("bench", "methods", *parts))
-    for node in ast.parse(path.read_bytes()).body:
+    tree = ast.parse(path.read_bytes())
+    for node in tree.body:
         if not isinstance(node, ast.FunctionDef):
             continue
         for call in node.decorator_list:
             if isinstance(call, ast.Call) and _name(call.func) == "method":
-                yield _entry(node, call, module)
+                text = ast.get_docstring(tree) or ""
+                yield _entry(node, call, module, text)
 
 
 def _name(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _entry(function: ast.FunctionDef, call: ast.Call, module: str) -> Entry:
+def _entry(function: ast.FunctionDef, call: ast.Call, module: str, text: str) -> Entry:
     options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
     return Entry(
         name=cast(str, ast.literal_eval(call.args[0])),
@@ -63,4 +67,5 @@ def _entry(function: ast.FunctionDef, call: ast.Call, module: str) -> Entry:
         cost=cast(str, options.get("cost", "")),
         oracle=cast(bool, options.get("oracle", False)),
         summary=(ast.get_docstring(function) or "").splitlines()[0],
+        text=text,
     )

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from bench.errors import MethodError
+from bench.errors import AttributionError, MethodError
 from bench.models import gradients
 from bench.models.attention import patterns
 from bench.models.batching import by_rows
@@ -198,8 +198,21 @@ class TaskContext:
             parts = self.by_rows(lambda rows: patterns(self.subject, ids[rows]))
         return torch.cat(parts, dim=1)
 
-    def answer(self, per_prompt: Float[Tensor, "P S"]) -> LayerAttribution:
-        """Turn attributions of each prompt into the method's answer, their mean."""
+    def answer(self, per_prompt: Tensor) -> LayerAttribution:
+        """Turn attributions of each prompt into the method's answer, their mean.
+
+        Raises:
+            AttributionError: It is no tensor of shape [prompts, sections].
+        """
+        expected = [len(self.prompts), self.n_sections]
+        given: object = per_prompt
+        found = list(given.shape) if isinstance(given, Tensor) else type(given).__name__
+        if found != expected:
+            hint = " It is transposed." if found == expected[::-1] else ""
+            raise AttributionError(
+                f"ctx.answer was given {found}; expected a tensor of shape [prompts, "
+                f"sections], here {expected}.{hint}"
+            )
         values = per_prompt.detach().double().cpu().numpy()
         return LayerAttribution(values=values.mean(axis=0), per_prompt=values)
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import MethodError
 
+OPENING = "# /// script"
 BLOCK = re.compile(r"^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MULTILINE)
 """The block's reference expression, for the type ``script`` alone."""
 
@@ -52,23 +53,35 @@ def check_requirements(source: str, *, where: str) -> None:
 
 
 def _read(source: str, *, where: str) -> list[Requirement]:
+    begun = source.splitlines().count(OPENING)
     blocks = [match.group("content") for match in BLOCK.finditer(source)]
+    if begun > 1:
+        raise MethodError(f"'{where}' has {begun} blocks '{OPENING}'; expected one.")
+    if begun and not blocks:
+        raise MethodError(
+            f"'{where}' begins a block '{OPENING}' and does not end it. Every line of "
+            "it begins with '# ', and the last one is: # ///"
+        )
     if not blocks:
         return []
-    if len(blocks) > 1:
-        raise MethodError(
-            f"'{where}' has {len(blocks)} blocks '# /// script'; expected one."
-        )
     lines = blocks[0].splitlines()
     text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
     try:
         metadata = Metadata.model_validate(tomllib.loads(text))
         return [Requirement(item) for item in metadata.dependencies]
-    except (tomllib.TOMLDecodeError, ValidationError, InvalidRequirement) as error:
-        raise MethodError(
-            f"The block '# /// script' of '{where}' cannot be read: {error}. Expected "
-            'a line such as: # dependencies = ["captum>=0.7,<0.10"]'
-        ) from None
+    except ValidationError:
+        reason = "dependencies is no list of texts"
+        raise MethodError(_unreadable(where, reason)) from None
+    except (tomllib.TOMLDecodeError, InvalidRequirement) as error:
+        reason = str(error).splitlines()[0]
+        raise MethodError(_unreadable(where, reason)) from None
+
+
+def _unreadable(where: str, reason: str) -> str:
+    return (
+        f"The block '{OPENING}' of '{where}' cannot be read: {reason}. Expected a line "
+        'such as: # dependencies = ["captum>=0.7,<0.10"]'
+    )
 
 
 def _applies(requirement: Requirement) -> bool:

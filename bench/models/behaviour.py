@@ -58,6 +58,12 @@ class PromptBatch:
         mask = torch.zeros(self.clean.shape, device=self.clean.device)
         return mask.scatter(1, positions, 1.0)[..., None]
 
+    def clone(self) -> "PromptBatch":
+        """Return a copy that may be written to."""
+        return replace(
+            self, **{f.name: getattr(self, f.name).clone() for f in fields(self)}
+        )
+
     def rows(self, rows: slice | Int[Tensor, " B"]) -> "PromptBatch":
         """Take some of the prompts; by number, some of them several times."""
         return replace(

@@ -108,10 +108,31 @@ class _Recorder:
         """Take or replace a section's write."""
         edit = self.edits.get(section)
         written = output if edit is None else edit(output, self.points[-1])
+        if edit is not None:
+            _check_write(written, output, section)
         self.writes.append(written)
         # the same sum, in the same order, as the model's own residual connection
         self.points.append(self.points[-1] + written)
         return written
+
+
+def _check_write(written: object, write: Tensor, section: int) -> None:
+    shape = list(written.shape) if isinstance(written, Tensor) else None
+    if shape != list(write.shape):
+        raise ValueError(
+            f"The edit of section {section} returned "
+            f"{type(written).__name__ if shape is None else shape}; expected a tensor "
+            f"of shape {list(write.shape)}, as that of the write."
+        )
+
+
+def _check_edits(edits: Mapping[int, Edit], n_sections: int) -> None:
+    wrong = [key for key in edits if key not in range(n_sections)]
+    if wrong:
+        raise ValueError(
+            f"edits name sections {wrong}; this model has sections 0 to "
+            f"{n_sections - 1}: attention 0, MLP 0, attention 1, ..."
+        )
 
 
 @contextmanager
@@ -172,7 +193,17 @@ def run(
         base: A trace of the same ids without edits, from embeddings of its own. Blocks
             before the first edit are taken from it instead of being run again.
         logits: Whether to compute logits, which small models spend most time on.
+
+    Raises:
+        ValueError: Both ``embeddings`` and ``base`` are given, an edit is of a section
+            that the model does not have, or returns something else than a write.
     """
+    if embeddings is not None and base is not None:
+        raise ValueError(
+            "A run takes its embeddings from base, the trace of the same prompts, or "
+            "from embeddings; leave one of them out."
+        )
+    _check_edits(edits or {}, model.n_sections)
     first = 0 if base is None or not edits else min(edits) // SECTIONS_PER_BLOCK
     kept = SECTIONS_PER_BLOCK * first
     start = embeddings if base is None else base.point(kept)

@@ -138,11 +138,11 @@ def test_says_which_classes_there_are(tiny_context: TaskContext) -> None:
         made(tiny_context)
 
 
-@pytest.mark.parametrize("name", ["LayerDeepLift", "LayerLRP"])
+@pytest.mark.parametrize("name", ["LayerDeepLift", "LayerLRP", "IntegratedGradients"])
 def test_refuses_what_takes_a_module_apart(
     tiny_context: TaskContext, name: str
 ) -> None:
-    """There is no module here whose parts could be rewired."""
+    """Nor what takes no layer: there is nothing it could be asked about."""
     made = from_captum("ours", name, kind="state")
 
     with pytest.raises(MethodError, match=rf"captum's {name} is not made from a"):

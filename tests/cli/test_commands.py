@@ -503,7 +503,7 @@ def test_leaderboard(
     """Writing prints the files; checking passes until something changes."""
     submit()
     ran = bench("leaderboard")
-    files = [repository / "leaderboard.md", repository / "leaderboard.json"]
+    files = [repository / f"leaderboard.{kind}" for kind in ("md", "json", "csv")]
     assert (ran.code, ran.out) == (0, "".join(f"{file}\n" for file in files))
     ran = bench("leaderboard", "--check")
     assert (ran.code, ran.out) == (0, "")
@@ -601,6 +601,42 @@ def test_init_refuses_names(name: str, bench: Bench, tmp_path: Path) -> None:
     assert ran.code == 2
     assert ran.err.startswith(f"'{name}' cannot name a method: use letters,")
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["relp", "depth-ramp"])
+def test_init_refuses_built_in_names(name: str, bench: Bench) -> None:
+    """A method of one's own cannot be submitted under such a name."""
+    ran = bench("init", name, root=False)
+
+    assert ran.code == 2
+    assert ran.err == f"'{name}' is the name of a built-in method. Choose another.\n"
+
+
+def test_a_built_in_name_is_refused_at_once(bench: Bench, tmp_path: Path) -> None:
+    """Not only when the results are submitted."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from bench.api import method\n\n"
+        '@method("relp", kind="write")\n'
+        'def mine(ctx):\n    """Answer."""\n'
+    )
+    for command in ("doctor", "evaluate"):
+        ran = bench(command, path, root=False)
+        assert ran.code == 2
+        assert "'mine.py' calls its method 'relp', which is the name of" in ran.err
+
+
+def test_show_a_method(bench: Bench) -> None:
+    """Formula, source, cost and known failure are a command away."""
+    ran = bench("show", "relp", root=False)
+
+    assert ran.code == 0
+    assert ran.out.startswith("relp: ")
+    assert "kind write, cost " in ran.out
+    assert "Source: " in ran.out
+    assert "Known failure: " in ran.out
+    document = json.loads(bench("show", "relp", "--json", root=False).out)
+    assert document["name"] == "relp"
 
 
 def test_prompts_fresh(bench: Bench, tmp_path: Path, repository: Path) -> None:

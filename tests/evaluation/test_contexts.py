@@ -35,7 +35,9 @@ def test_model_is_loaded_once(opened: OpenedTask) -> None:
     one, other = opened.context(quiet), opened.context(quiet)
 
     assert one.subject is other.subject
-    assert one.prompts is other.prompts
+    one.prompts.clean[:] = 0  # what a method writes there is its own affair
+    assert other.prompts.clean.equal(opened.prompts.clean)
+    assert other.prompts.clean.any()
     drawn = [torch.rand(4, generator=ctx.generator) for ctx in (one, other)]
     assert drawn[0].equal(drawn[1])
 
@@ -68,7 +70,7 @@ def test_untrained_context_has_another_model(opened: OpenedTask) -> None:
     """The same prompts on weights that were never trained, the same ones each time."""
     own, blank = opened.context(quiet), opened.untrained_context(quiet)
 
-    assert blank.prompts is own.prompts
+    assert blank.prompts.clean.equal(own.prompts.clean)
     assert blank.subject is opened.untrained
     one, other = (next(iter(c.model.parameters())) for c in (own, blank))
     assert not one.equal(other)

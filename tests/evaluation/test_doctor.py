@@ -69,15 +69,33 @@ def test_nondeterministic_method(
     assert "draw from ctx.generator only" in checks["determinism"].finding
 
 
+def test_edits_that_hold_prompts_are_found(
+    find_trial: Callable[..., FoundMethod], task: Task
+) -> None:
+    """What depends on how many prompts run together does not pass."""
+    found = find_trial(
+        "write = ctx.trace(ctx.prompts.corrupt).writes[0]",
+        "edits = {0: lambda w, _: write[: len(w)]}",
+        "found = ctx.edited_metric(ctx.prompts.clean, edits)",
+        "return ctx.answer(found[:, None].expand(-1, 4) + torch.arange(4.0))",
+    )
+
+    checks = by_name(examine(found, task, device="cpu"))
+
+    assert not checks["determinism"].passed
+    assert "prompts run two at a time, differ" in checks["determinism"].finding
+
+
 def test_constant_method(find_trial: Callable[..., FoundMethod], task: Task) -> None:
     """A method that says the same of all sections ties them all."""
     checks = by_name(
         examine(find_trial("return LayerAttribution(np.ones(4))"), task, device="cpu")
     )
 
-    assert [name for name, check in checks.items() if not check.passed] == ["ties"]
-    assert (
-        checks["ties"].finding == "75% of the sections share their value with another"
+    assert all(check.passed for check in checks.values())
+    assert checks["ties"].finding == (
+        "75% of the sections share their value with another: a method of heads alone "
+        "may, another one says little"
     )
     assert checks["per prompt"].finding == "none: no interval for it"
 

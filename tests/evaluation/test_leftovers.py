@@ -33,6 +33,11 @@ def own_context(
         ("ctx.model.model.norm = torch.nn.Identity()", "modules"),
         ("ctx.model.requires_grad_(True)", "gradients"),
         ("ctx.model.set_attn_implementation('sdpa')", "the attention function"),
+        ("ctx.model.lm_head.weight.data[:] = 0", "weights"),
+        ("next(ctx.model.buffers()).mul_(0)", "buffers"),
+        ("ctx.model.model.norm.variance_epsilon = 1.0", "attributes of modules"),
+        ("ctx.model.lm_head.forward = lambda x: x", "attributes of modules"),
+        ("ctx.model.config.rms_norm_eps = 1.0", "the configuration"),
     ],
 )
 def test_changes_to_the_model_are_refused(
@@ -59,6 +64,18 @@ def test_gradient_mode_is_watched(
         torch.set_grad_enabled(True)
 
 
+def test_hooks_on_all_modules_are_refused_and_removed(
+    own_context: TaskContext, find_trial: Callable[..., FoundMethod]
+) -> None:
+    """They reach every model, so they do not stay for the next method either."""
+    from torch.nn.modules import module
+
+    line = "torch.nn.modules.module.register_module_forward_hook(lambda *_: None)"
+    with pytest.raises(MethodFailedError, match="hooks on all modules"):
+        run_method(find_trial(line, ANSWER), own_context)
+    assert not module._global_forward_hooks
+
+
 def test_what_is_undone_is_allowed(
     own_context: TaskContext, find_trial: Callable[..., FoundMethod]
 ) -> None:
@@ -68,6 +85,9 @@ def test_what_is_undone_is_allowed(
         "ctx.trace(ctx.prompts.clean)",
         "handle.remove()",
         "ctx.model.train(); ctx.model.eval()",
+        "weight = ctx.model.lm_head.weight",
+        "old = weight.detach().clone()",
+        "with torch.no_grad(): weight.zero_(); weight.copy_(old)",
         ANSWER,
     )
 

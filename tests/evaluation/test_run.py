@@ -55,6 +55,7 @@ class Evaluation:
         self.make_record = make_record
         self.provenance = provenance
         self.ran: list[str] = []
+        self.opened: list[OpenedTask] = []
         self.errors: dict[str, Exception] = {}
         self.reported_device: str | None = None
 
@@ -64,6 +65,7 @@ class Evaluation:
         """Make a record of the circumstances."""
         task, device, seed = opened.task, opened.device, opened.seed
         self.ran.append(task.id)
+        self.opened.append(opened)
         stage("attribution")(1, 1)
         if task.id in self.errors:
             raise self.errors[task.id]
@@ -75,6 +77,10 @@ class Evaluation:
         return self.make_record(
             [1 / 3] * task.n_sections,
             task=task.id,
+            untrained=[0.0] * task.n_sections,
+            untrained_reason=None,
+            control=[0.0] * task.n_sections,
+            control_reason=None,
             method=method_key(found).model_dump(),
             provenance=self.provenance.model_copy(update=where).model_dump(),
         )
@@ -326,3 +332,22 @@ def test_a_result_that_is_too_large_is_not_written(
 
     assert all("Leave per_prompt out" in str(o.error) for o in outcomes)
     assert not list((tmp_path / "out").rglob("*.json"))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nobody_runs_on_what_a_failed_run_left(
+    fails: bool, evaluation: Evaluation, tasks: tuple[Task, ...], tmp_path: Path
+) -> None:
+    """After a failure the model is loaded anew; else one is enough for all."""
+    if fails:
+        evaluation.errors[tasks[0].id] = MethodFailedError("left the model changed")
+    plans = [Plan(FOUND, tmp_path / name) for name in ("one", "other")]
+    run_methods(
+        plans,
+        tasks[:1],
+        CPU,
+        announce=lambda _: lambda _name: lambda _done, _total: None,
+    )
+
+    one, other = evaluation.opened
+    assert (one is not other) == fails

@@ -1,12 +1,13 @@
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
-from bench.errors import MethodError
+from bench.errors import AttributionError, MethodError
 from bench.methods.context import TaskContext
 from bench.methods.protocol import Method, method
 from bench.models.behaviour import centred_logit
@@ -162,14 +163,71 @@ def test_attention_rows_sum_to_one(tiny_context: TaskContext) -> None:
 
 def test_answer_is_the_mean_over_prompts(tiny_context: TaskContext) -> None:
     """Answers are float64 on the CPU, values the mean of the prompts'."""
-    per_prompt = torch.tensor([[1.0, 2.0], [3.0, 6.0]], requires_grad=True)
+    per_prompt = torch.arange(12.0).reshape(3, 4).requires_grad_()
 
     found = tiny_context.answer(per_prompt)
 
-    assert found.values.tolist() == [2.0, 4.0]
+    assert found.values.tolist() == [4.0, 5.0, 6.0, 7.0]
     assert found.values.dtype == np.float64
     assert found.per_prompt is not None
-    assert found.per_prompt.tolist() == [[1.0, 2.0], [3.0, 6.0]]
+    assert found.per_prompt.tolist() == per_prompt.tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (torch.ones(4), r"given \[4\]; expected .*, here \[3, 4\]\.$"),
+        (torch.ones(4, 3), r"given \[4, 3\]; .* here \[3, 4\]\. It is transposed"),
+    ],
+)
+def test_answer_of_another_shape_is_refused(
+    given: Any, message: str, tiny_context: TaskContext
+) -> None:
+    """One number for each prompt and section is asked for where the line is."""
+    with pytest.raises(AttributionError, match=message):
+        tiny_context.answer(given)
+
+
+@pytest.mark.parametrize("section", [-1, 4, 10**6])
+def test_edits_of_no_section_are_refused(
+    section: Any, tiny_context: TaskContext
+) -> None:
+    """An edit that would change nothing is a mistake, and is said to be one."""
+    ids = tiny_context.prompts.clean
+
+    with pytest.raises(ValueError, match=r"edits name sections .* sections 0 to 3"):
+        run(tiny_context.subject, ids, edits={section: lambda w, _: w})
+
+
+@pytest.mark.parametrize(
+    ("edit", "found"),
+    [
+        (lambda w, _: w.mean((0, 1)), r"\[16\]"),
+        (lambda w, _: w[:1], r"\[1, 17, 16\]"),
+        (lambda _w, _r: None, "NoneType"),
+        (lambda _w, _r: torch.tensor(0.0), r"\[\]"),
+    ],
+)
+def test_an_edit_must_return_a_write(
+    edit: Any, found: str, tiny_context: TaskContext
+) -> None:
+    """Nothing is broadcast: with other prompts the edit would mean another thing."""
+    expected = (
+        rf"edit of section 1 returned {found}; expected a tensor of shape \[3, 17"
+    )
+    with pytest.raises(ValueError, match=expected):
+        run(tiny_context.subject, tiny_context.prompts.clean, edits={1: edit})
+
+
+def test_embeddings_and_base_exclude_each_other(tiny_context: TaskContext) -> None:
+    """One of them would be ignored."""
+    ids = tiny_context.prompts.clean
+    base = tiny_context.trace(ids)
+
+    with pytest.raises(
+        ValueError, match="from base, the trace of the same prompts, or"
+    ):
+        tiny_context.trace(ids, base=base, embeddings=base.embeddings)
 
 
 def test_first_prompts(tiny_context: TaskContext) -> None:

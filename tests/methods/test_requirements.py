@@ -67,6 +67,19 @@ def test_two_blocks_are_refused() -> None:
         check_requirements(block() + "\n" + block(), where="a.py")
 
 
+def test_adjacent_blocks_are_two() -> None:
+    """Without a line between them they are still two."""
+    with pytest.raises(MethodError, match="has 2 blocks"):
+        check_requirements(block() + block(), where="a.py")
+
+
+def test_a_block_without_end_is_refused() -> None:
+    """What is not read is not passed over in silence."""
+    source = "# /// script\n# dependencies = []\nimport torch\n"
+    with pytest.raises(MethodError, match=r"'a\.py' begins a block .* does not end"):
+        check_requirements(source, where="a.py")
+
+
 def test_file_is_not_loaded_when_packages_are_missing(tmp_path: Path) -> None:
     """The message comes from the block and not from the import that would fail."""
     path = tmp_path / "mine.py"

@@ -20,7 +20,7 @@ from bench.cli.options import (
     resolve_root,
 )
 from bench.cli.scored import Scored, print_scored, score_records, write_scored
-from bench.cli.trusted import NULLS
+from bench.cli.trusted import built_in_names
 from bench.errors import MethodError, MissingExtraError, UserError
 from bench.methods.catalogue import built_in
 from bench.results.report import Plain
@@ -138,7 +138,7 @@ def load_method(name: str) -> "FoundMethod":
     from bench.methods.discovery import find_method
 
     found = find_method(name)
-    if found.origin != "built-in" and found.method.name in {*built_in(), *NULLS}:
+    if found.origin != "built-in" and found.method.name in built_in_names():
         raise MethodError(
             f"'{found.source}' calls its method '{found.method.name}', which is the "
             "name of a built-in one. Give it a name of its own in @method."

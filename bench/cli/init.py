@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.trusted import NULLS
+from bench.cli.trusted import built_in_names
 from bench.errors import UserError
-from bench.methods.catalogue import built_in
 from bench.results.store import write_atomically
 
 TEMPLATE = '''\
@@ -44,7 +43,7 @@ def init(
             f"'{name}' cannot name a method: use letters, digits and hyphens, "
             "beginning with a letter, and no word of Python's, as in 'my-method'."
         )
-    if slug in {*built_in(), *NULLS}:
+    if slug in built_in_names():
         raise UserError(f"'{slug}' is the name of a built-in method. Choose another.")
     path = Path(f"{function}.py")
     if path.exists():

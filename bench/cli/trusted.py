@@ -12,12 +12,17 @@ from bench.tasks.registry import PACKAGE
 NULLS = frozenset({*ANALYTIC, RANDOM, NORM_GROWTH, UNTRAINED_REFERENCE, OTHER_TASKS})
 
 
+def built_in_names() -> frozenset[str]:
+    """Return the names of built-in and null methods, which nobody else may use."""
+    return NULLS.union(built_in())
+
+
 def read_trusted(root: Path) -> Trusted:
     """Read what submissions are validated against."""
     sources = {name: _source(entry.place) for name, entry in built_in().items()}
     return Trusted(
         root,
-        built_in=frozenset(sources) | NULLS,
+        built_in=built_in_names(),
         sources=sources,
         oracles=frozenset(name for name, entry in built_in().items() if entry.oracle),
     )

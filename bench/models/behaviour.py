@@ -3,7 +3,7 @@
 Shapes: P prompts, T positions, K probes of a prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -60,15 +60,15 @@ class PromptBatch:
 
     def clone(self) -> "PromptBatch":
         """Return a copy that may be written to."""
-        return replace(
-            self, **{f.name: getattr(self, f.name).clone() for f in fields(self)}
-        )
+        return self._each(Tensor.clone)
 
     def rows(self, rows: slice | Int[Tensor, " B"]) -> "PromptBatch":
         """Take some of the prompts; by number, some of them several times."""
-        return replace(
-            self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)}
-        )
+        return self._each(lambda tensor: tensor[rows])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "PromptBatch":
+        changed = {f.name: change(getattr(self, f.name)) for f in fields(self)}
+        return replace(self, **changed)
 
     def first(self, count: int) -> "PromptBatch":
         """Take the first prompts."""

@@ -58,6 +58,7 @@ def commands(scratch: Path) -> list[tuple[Sequence[str], Expectation]]:
     lines.append((("validate", str(folder)), succeeds))
     results = unpack(folder, scratch / folder.name)
     lines.append((("score", str(results)), succeeds))
+    lines.append((("compare", str(results), str(folder)), succeeds))
     return lines
 
 

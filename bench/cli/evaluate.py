@@ -12,6 +12,7 @@ from bench.cli.display import progress_display
 from bench.cli.options import (
     DEFAULT_SUITE,
     RESULTS,
+    Details,
     Device,
     Json,
     Root,
@@ -53,6 +54,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Results folder.", show_default="results/<method>"),
     ] = None,
+    details: Details = False,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
@@ -70,7 +72,7 @@ def evaluate(
         scored = _score(results[plan.name], plan, task, suite=suite, root=folder)
         documents.append(write_scored(scored, out=plan.out))
         if not as_json:
-            print_scored(scored, out=plan.out)
+            print_scored(scored, out=plan.out, details=details)
     if as_json:
         print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
     if any(outcome.error for found in results.values() for outcome in found):

@@ -21,6 +21,7 @@ COMMANDS = (
         "evaluate", "evaluate", "Run methods, score them, and draw their profiles."
     ),
     Command("score", "score", "Score stored attributions again; runs no model."),
+    Command("compare", "compare", "Say where two methods differ, and how surely."),
     Command("submit", "submit", "Pack the results of a method into a submission."),
     Command("validate", "validate", "Check submissions and compute their scores."),
     Command(

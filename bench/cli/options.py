@@ -16,6 +16,12 @@ Root = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Details = Annotated[
+    bool,
+    typer.Option(
+        "--details", help="Every score, and profiles as bars, as for a single task."
+    ),
+]
 Device = Annotated[str, typer.Option(help="Where to run the model: cpu, cuda, ...")]
 LARGEST_SEED = 2**63 - 1
 Seed = Annotated[

@@ -2,13 +2,15 @@
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from tabulate import tabulate
+from rich.table import Table
 
+from bench.cli.console import table, write_out
 from bench.cli.display import progress_display
 from bench.cli.lazy import plain_typer
 from bench.cli.options import RESULTS, Device, Json, Root, resolve_root, writable_root
@@ -18,6 +20,7 @@ from bench.profiles.promptwise import PROFILES
 from bench.profiles.sections import section_names
 from bench.results.reference_record import (
     FOLDER,
+    Band,
     Reference,
     ReferenceRecord,
     read_reference,
@@ -121,27 +124,28 @@ def _print_reference(task: Task, record: ReferenceRecord) -> None:
         "emergence (gain)": record.gain.mean,
         "composition": record.composition_mean,
     }
-    print(f"{task.id}, version {task.spec.version}, {record.protocol}")
-    print(f"{record.prompts} prompts, strength {record.regime.strength:g}\n")
-    print(profile_table(sections, {k: np.array(v) for k, v in columns.items()}))
-    print("\nInduction signature after each section")
-    full = max(record.signature.mean)
-    rows = [
-        (name, f"{mean:.3f}", f"[{low:.3f}, {high:.3f}]", bar(mean, full=full))
-        for name, mean, low, high in zip(
-            ("embeddings", *sections),
-            record.signature.mean,
-            record.signature.lower,
-            record.signature.upper,
-            strict=True,
-        )
-    ]
-    print(tabulate(rows, tablefmt="plain", disable_numparse=True))
+    write_out(
+        f"{task.id}, version {task.spec.version}, {record.protocol}",
+        f"{record.prompts} prompts, strength {record.regime.strength:g}\n",
+        profile_table(sections, {k: np.array(v) for k, v in columns.items()}),
+        "\nInduction signature after each section\n",
+        _signature_table(("embeddings", *sections), record.signature),
+    )
     _print_gates(record)
     print("\nSplit-half reliability and ceiling (prompt noise only)")
     for name in PROFILES:
         print(f"  {name}: {record.reliability[name]:.4f}, {record.ceiling[name]:.4f}")
     sys.stdout.flush()
+
+
+def _signature_table(points: Sequence[str], signature: Band) -> Table:
+    found = table("residual after", "signature", "95 %", "")
+    rows = zip(points, signature.mean, signature.lower, signature.upper, strict=True)
+    for name, mean, low, high in rows:
+        spread = f"[{low:.3f}, {high:.3f}]"
+        drawn = bar(mean, full=max(signature.mean))
+        found.add_row(name, f"{mean:.3f}", spread, drawn)
+    return found
 
 
 def _print_gates(record: ReferenceRecord) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import DEFAULT_SUITE, Json, Root, resolve_root
+from bench.cli.options import DEFAULT_SUITE, Details, Json, Root, resolve_root
 from bench.cli.scored import print_scored, score_records, write_scored
 from bench.errors import FileFormatError, UserError
 from bench.results.attribution_record import AttributionRecord, read_attribution
@@ -24,13 +24,14 @@ def score(
         list[str] | None,
         typer.Option(help="A task.toml from outside the repository; repeatable."),
     ] = None,
+    details: Details = False,
     as_json: Json = False,
     root: Root = None,
 ) -> None:
     """Score stored attributions again; runs no model."""
     folder = resolve_root(root)
     brought = {found.id: found for found in find_tasks(task or [], root=folder)}
-    records = _read(results, brought, root=folder)
+    records = read_results(results, folder, brought=brought)
     tasks = {of.id for of, _ in records}
     scored = score_records(
         _one_method(records, results),
@@ -44,7 +45,7 @@ def score(
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        print_scored(scored, out=results)
+        print_scored(scored, out=results, details=details)
 
 
 def _one_method(records: list[tuple[Task, AttributionRecord]], results: Path) -> str:
@@ -58,9 +59,21 @@ def _one_method(records: list[tuple[Task, AttributionRecord]], results: Path) ->
     return names[0]
 
 
-def _read(
-    results: Path, brought: Mapping[str, Task], *, root: Path
+def read_results(
+    results: Path, root: Path, *, brought: Mapping[str, Task] | None = None
 ) -> list[tuple[Task, AttributionRecord]]:
+    """Read the attributions that ``bench evaluate`` wrote to a folder.
+
+    Args:
+        results: The folder.
+        root: Folder with the repository's tasks.
+        brought: Tasks from outside the repository by name.
+
+    Raises:
+        FileFormatError: The folder holds none, or one cannot be read.
+        UnknownNameError: One is of a task that is not there.
+    """
+    outside = brought or {}
     files = sorted(results.glob("*/*.json"))
     if not files:
         raise FileFormatError(
@@ -69,6 +82,6 @@ def _read(
         )
     records = [read_attribution(file) for file in files]
     return [
-        (brought.get(record.task.id) or find_task(record.task.id, root=root), record)
+        (outside.get(record.task.id) or find_task(record.task.id, root=root), record)
         for record in records
     ]

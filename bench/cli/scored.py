@@ -7,32 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from rich.console import RenderableType
+from rich.text import Text
 
-from bench.cli.tables import mean_line, scores_table
+from bench.cli.console import write_out
+from bench.cli.summary import ScoredTask, detail_tables, summary_table
+from bench.cli.tables import mean_line
 from bench.errors import ReferencePendingError
 from bench.profiles.promptwise import PROFILES, ProfileName
-from bench.profiles.sections import section_names
 from bench.results.aggregate import mean_skill
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference, read_reference
 from bench.results.report import Plain, pending_reason, plain_evaluation
 from bench.results.scoring import TaskScores, score_record
 from bench.results.store import write_atomically
-from bench.scores.shares import shares, why_undefined
+from bench.scores.shares import shares
 from bench.tasks.registry import suite_tasks
 from bench.tasks.spec import Task
 
 SCORES_FILE = "scores.json"
-
-
-@dataclass(frozen=True)
-class ScoredTask:
-    """One task with everything that is shown of it."""
-
-    task: Task
-    record: AttributionRecord
-    reference: Reference
-    scores: TaskScores
 
 
 @dataclass(frozen=True)
@@ -108,23 +101,26 @@ def write_scored(scored: Scored, *, out: Path) -> Plain:
     return document
 
 
-def print_scored(scored: Scored, *, out: Path) -> None:
-    """Print what a person wants to read."""
-    for line in _lines(scored):
-        print(line)
+def print_scored(scored: Scored, *, out: Path, details: bool) -> None:
+    """Print what a person wants to read.
+
+    Args:
+        scored: A method's scores.
+        out: Where they were written.
+        details: Show profiles as bars and every score, as for a single task.
+    """
+    write_out(Text(scored.method, style="bold"), *_parts(scored, details=details))
     typer.echo(f"Results, scores and plots are in {out}", err=True)
 
 
-def _lines(scored: Scored) -> Iterator[str]:
+def _parts(scored: Scored, *, details: bool) -> Iterator[RenderableType]:
     """Say everything that a person wants to read, the mean last."""
+    if details or len(scored.tasks) == 1:
+        for task in scored.tasks:
+            yield from detail_tables(task)
     if scored.tasks:
-        yield scores_table([task.scores for task in scored.tasks])
+        yield summary_table(scored.tasks)
         yield ""
-    for task in scored.tasks:
-        for name in PROFILES:
-            reason = task.scores.profiles[name].skill.undefined
-            if reason is not None:
-                yield f"{task.task.id}, {name}: undefined, {reason}."
     yield from scored.pending.values()
     if scored.failed:
         yield f"Mean skill: undefined (failed on {', '.join(sorted(scored.failed))})."
@@ -141,7 +137,6 @@ def _write_plots(tasks: Sequence[ScoredTask], *, out: Path) -> None:
         typer.echo("No plots: they need 'induction-bench[run]' (matplotlib).", err=True)
         return
     for scored in tasks:
-        values = scored.record.writes.values
         panels = {
             name: ProfilePanel(
                 reference=shares(scored.reference.promptwise.profile(name)),
@@ -150,9 +145,9 @@ def _write_plots(tasks: Sequence[ScoredTask], *, out: Path) -> None:
             for name in PROFILES
         }
         drawn = draw_attribution(
-            None if why_undefined(values, values) else shares(values),
+            scored.shares,
             panels,
-            sections=section_names(scored.task.spec.model.blocks),
+            sections=scored.sections,
             title=f"{scored.record.method.name} on {scored.task.id}",
         )
         write_atomically(out / f"{scored.task.id}.png", drawn)

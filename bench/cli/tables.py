@@ -1,11 +1,15 @@
-"""Tables and bars for terminals; plain text everywhere."""
+"""Tables and bars of scores."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from tabulate import tabulate
+from rich.bar import Bar
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 
+from bench.cli.console import table
 from bench.results.aggregate import MeanSkill
 from bench.results.report import plain_score
 from bench.results.scoring import SPECS, ProfileScores, TaskScores
@@ -13,54 +17,47 @@ from bench.scores.score import Score
 
 BAR = 24
 """Width of a full bar in characters."""
+GOOD, POOR = 0.5, 0.0
+"""Skills from which and below which a skill is coloured."""
 
-PARTS = " ▏▎▍▌▋▊▉█"
 
-
-def bar(value: float, *, full: float) -> str:
+def bar(value: float, *, full: float) -> RenderableType:
     """Draw a value as a bar; a negative one is drawn as nothing."""
-    if full <= 0:
-        return ""
-    eighths = round(8 * BAR * min(1.0, max(0.0, value / full)))
-    whole, rest = divmod(eighths, 8)
-    return PARTS[8] * whole + (PARTS[rest] if rest else "")
+    return Bar(max(full, 1e-300), 0.0, max(0.0, value), width=BAR)
 
 
 def profile_table(
     sections: Sequence[str], columns: Mapping[str, Float[np.ndarray, " S"]]
-) -> str:
-    """Print profiles side by side, each value with its bar."""
-    header = ["section"]
-    cells: list[list[str]] = [[name] for name in sections]
-    for name, values in columns.items():
-        header += [name, ""]
-        full = float(np.max(values))
-        for row, value in zip(cells, values, strict=True):
-            row += [f"{value:.3f}", bar(float(value), full=full)]
-    return tabulate(cells, headers=header, disable_numparse=True)
+) -> Table:
+    """Show profiles side by side, each value with its bar."""
+    headers = [header for name in columns for header in (name, "")]
+    found = table("section", *headers)
+    for index, section in enumerate(sections):
+        cells: list[RenderableType] = [section]
+        for values in columns.values():
+            value = float(values[index])
+            cells += [f"{value:.3f}", bar(value, full=float(np.max(values)))]
+        found.add_row(*cells)
+    return found
 
 
-def scores_table(scores: Sequence[TaskScores]) -> str:
-    """Print every score, a table for each task and a column for each profile."""
-    return "\n\n".join(_task_table(task) for task in scores)
-
-
-def _task_table(task: TaskScores) -> str:
+def scores_table(task: TaskScores) -> Table:
+    """Show every score on a task, a column for each profile."""
     columns = {name: _profile_cells(p) for name, p in task.profiles.items()}
-    labels = next(iter(columns.values()))
-    rows = [[label, *(cells[label] for cells in columns.values())] for label in labels]
-    return tabulate(rows, headers=[task.task, *columns], disable_numparse=True)
+    found = table(task.task, *columns)
+    for label in next(iter(columns.values())):
+        found.add_row(label, *(cells[label] for cells in columns.values()))
+    return found
 
 
-def _profile_cells(scores: ProfileScores) -> dict[str, str]:
+def _profile_cells(scores: ProfileScores) -> dict[str, RenderableType]:
     null, best = scores.yardstick.best_null
     shown = {
         f"{key.replace('_', ' ')} ({_better(key)})": number(score)
         for key, score in scores.shown.items()
     }
-    room = "" if scores.ranked else ", not ranked: too little room"
     return {
-        "skill": f"{number(scores.skill)} {interval(scores.interval)}{room}".strip(),
+        "skill": skill_text(scores),
         "overlap (higher)": number(scores.overlap),
         "best null": f"{best:.2f} {null}",
         "ceiling": f"{scores.yardstick.ceiling:.2f}",
@@ -72,10 +69,35 @@ def _better(key: str) -> str:
     return next(spec.better for spec in SPECS if spec.name == key)
 
 
+def skill_text(scores: ProfileScores, *, short: bool = False) -> Text:
+    """Print a skill, coloured by what it is worth.
+
+    Args:
+        scores: The scores that it is part of.
+        short: Leave out its interval over prompts.
+    """
+    room = "" if scores.ranked else ", not ranked: too little room"
+    spread = "" if short else interval(scores.interval)
+    text = f"{number(scores.skill)} {spread}".strip() + room
+    return Text(text, style=_style(scores.skill))
+
+
+def _style(skill: Score) -> str:
+    value = plain_score(skill)
+    if value is None:
+        return "dim"
+    return "green" if value >= GOOD else "red" if value < POOR else "yellow"
+
+
 def number(score: Score) -> str:
     """Print a score, or n/a where it is undefined."""
     value = plain_score(score)
     return "n/a" if value is None else f"{value:.2f}"
+
+
+def signed(value: float | None) -> str:
+    """Print a difference with its sign."""
+    return "n/a" if value is None else f"{value:+.2f}"
 
 
 def interval(bounds: tuple[float, float] | None) -> str:

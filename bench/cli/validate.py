@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.console import write_out
 from bench.cli.options import Root, resolve_root
-from bench.cli.tables import scores_table
+from bench.cli.summary import ScoredTask, summary_table
 from bench.cli.trusted import read_trusted
+from bench.results.trusted import Trusted
 from bench.submissions.problems import Problem
 from bench.submissions.validation import Checked, validate_submission
 
@@ -38,12 +40,15 @@ def validate(
     """
     trusted = read_trusted(resolve_root(root))
     checked = [validate_submission(path, trusted) for path in paths]
-    {Format.TEXT: _text, Format.JSON: _json, Format.GITHUB: _github}[output](checked)
+    if output is Format.TEXT:
+        _text(checked, trusted)
+    else:
+        {Format.JSON: _json, Format.GITHUB: _github}[output](checked)
     if any(found.problems for found in checked):
         raise typer.Exit(INVALID)
 
 
-def _text(checked: list[Checked]) -> None:
+def _text(checked: list[Checked], trusted: Trusted) -> None:
     for found in checked:
         for problem in found.problems:
             print(_line(found, problem))
@@ -52,7 +57,16 @@ def _text(checked: list[Checked]) -> None:
             print(f"  fix:      {problem.fix}")
         if not found.problems:
             print(f"{found.folder}: valid")
-            print(scores_table(list(found.scores.values())))
+            write_out(summary_table(_scored(found, trusted)))
+
+
+def _scored(found: Checked, trusted: Trusted) -> list[ScoredTask]:
+    return [
+        ScoredTask(
+            trusted.tasks[task], found.records[task], trusted.references[task], scores
+        )
+        for task, scores in found.scores.items()
+    ]
 
 
 def _line(found: Checked, problem: Problem) -> str:

@@ -36,6 +36,7 @@ def _plain_row(ranked: RankedRow) -> dict[str, object]:
         **plain_mean(row.mean),
         "profiles": {p: plain_mean(row.profile_mean(p), "skill") for p in PROFILES},
         "rank_interval": ranked.rank_interval,
+        "prompt_rank_interval": ranked.prompt_rank_interval,
         "in_top_group": ranked.in_top_group,
         "tasks_done": len(row.suite_tasks) - len(row.missing),
         "tasks_total": len(row.suite_tasks),

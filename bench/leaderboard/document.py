@@ -80,6 +80,8 @@ class BoardRow(FrozenModel):
     profiles: dict[ProfileName, BoardMean]
     rank_interval: tuple[int, int] | None
     """Places that the choice of tasks leaves open; None if the row is not ranked."""
+    prompt_rank_interval: tuple[int, int] | None
+    """Places that the choice of prompts on these tasks leaves open."""
     in_top_group: bool
     """Whether no row is better beyond doubt."""
     tasks_done: int

@@ -10,7 +10,9 @@ from bench.leaderboard.rows import Row
 from bench.results.aggregate import by_family
 from bench.results.report import plain_score
 from bench.scores.across_tasks import task_weights
-from bench.scores.sign_flips import places
+from bench.scores.max_t import max_t_separations
+from bench.scores.places import places
+from bench.scores.sign_flips import sign_flip_separations
 
 COMPARED_DIGITS = 3
 
@@ -23,6 +25,8 @@ class RankedRow:
     rank_interval: tuple[int, int] | None
     """Best and worst place that other tasks might have given it; None for a row that
     is not ranked."""
+    prompt_rank_interval: tuple[int, int] | None
+    """The same for other prompts of these tasks."""
 
     @property
     def in_top_group(self) -> bool:
@@ -34,9 +38,25 @@ def rank_rows(rows: Sequence[Row]) -> list[RankedRow]:
     """Sort rows by mean skill, undefined ones last, equals by name."""
     ordered = sorted(rows, key=_sort_key)
     ranked = [row for row in ordered if row.ranked]
-    found = places(task_values(ranked))
+    found = zip(task_places(ranked), prompt_places(ranked), strict=True)
     intervals = dict(zip(map(id, ranked), found, strict=True))
-    return [RankedRow(row, intervals.get(id(row))) for row in ordered]
+    return [RankedRow(row, *intervals.get(id(row), (None, None))) for row in ordered]
+
+
+def task_places(rows: Sequence[Row]) -> list[tuple[int, int]]:
+    """Return the places that each row might have on other tasks."""
+    values = task_values(rows)
+    return places(values.sum(axis=1), sign_flip_separations(values))
+
+
+def prompt_places(rows: Sequence[Row]) -> list[tuple[int, int]]:
+    """Return the places that each row might have on other prompts of these tasks."""
+    if not rows:
+        return []
+    points = np.array([_value(row) for row in rows])
+    draws = np.array([row.mean.draws for row in rows])
+    smallest = 10.0**-COMPARED_DIGITS
+    return places(points, max_t_separations(points, draws, smallest=smallest))
 
 
 def task_values(rows: Sequence[Row]) -> Float[np.ndarray, "M N"]:

@@ -7,18 +7,20 @@ from bench.leaderboard.markdown import escape, interval, number, table
 from bench.profiles.promptwise import PROFILES
 from bench.results.aggregate import by_family
 
-LEGEND = """\
-- **skill**: (overlap - best null) / (ceiling - best null), mean over tasks of both
-  profiles: **emergence** (where the response builds up) and **composition** (what it
-  depends on). 0 is no better than trivial, 1 as good as the reference allows.
-- **[intervals]**: 95 %, over the tasks that might have been chosen (Student's t).
-- **rank**: the places that a method may have on other tasks of the same families, by
-  sign-flip tests of all paired differences. From 1 on: nobody is surely better.
-- **these tasks**: 95 % interval of the skill on just these tasks, over prompts.
-- **tier**: built-in methods are run by this repository; claimed ones are re-scored and
-  not ranked, nor are oracles, which measure as the reference does, nor *nulls*, which
-  look at nothing, nor rows that are incomplete or undefined (n/a).
-"""
+LEGEND = (
+    "**rank**: the places that a method may have on other tasks of the same families "
+    "(sign flips of all paired differences); **here**: on these tasks, with other "
+    "prompts.",
+    "**skill**: (overlap - best null) / (ceiling - best null), mean over tasks and "
+    "both profiles: 0 is no better than trivial, 1 as good as the reference allows.",
+    "**[intervals]**: 95 %, over the tasks that might have been chosen (Student's t); "
+    "those over prompts are in `leaderboard.json`.",
+    "**emergence**: where the response builds up; **composition**: what it depends on. "
+    "A method may find the one and miss the other.",
+    "**tier**: built-in methods are run by this repository. Not ranked: claimed ones, "
+    "re-scored only; oracles, which measure as the reference does; *nulls*, which look "
+    "at nothing; incomplete or undefined rows (n/a).",
+)
 
 
 def render_markdown(board: Board) -> str:
@@ -30,7 +32,7 @@ def render_markdown(board: Board) -> str:
         "is in `leaderboard.json` and `leaderboard.csv`, and on the pages that `bench "
         "leaderboard --open` shows.",
         table([_main_cells(row) for row in board.rows]),
-        LEGEND.strip(),
+        "\n".join(f"- {line}" for line in LEGEND),
         *_family_parts(board),
         *_pending_parts(board),
     ]
@@ -40,11 +42,11 @@ def render_markdown(board: Board) -> str:
 def _main_cells(row: BoardRow) -> dict[str, str]:
     profiles = {name: _mean(row.profiles[name]) for name in PROFILES}
     cells = {
-        "rank": rank(row),
+        "rank": rank(row.rank_interval),
         "method": row.method,
         "tier": row.tier,
         "skill": f"{number(row.mean_skill)} {interval(row.interval)}".strip(),
-        "these tasks": interval(row.prompt_interval),
+        "here": rank(row.prompt_rank_interval),
         **profiles,
         "tasks": f"{row.tasks_done}/{row.tasks_total}",
         "cost": ""
@@ -55,11 +57,11 @@ def _main_cells(row: BoardRow) -> dict[str, str]:
     return _styled(row, cells)
 
 
-def rank(row: BoardRow) -> str:
+def rank(places: tuple[int, int] | None) -> str:
     """Print the places that a row may have."""
-    if row.rank_interval is None:
+    if places is None:
         return ""
-    best, worst = row.rank_interval
+    best, worst = places
     return str(best) if best == worst else f"{best}-{worst}"
 
 

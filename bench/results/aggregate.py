@@ -29,6 +29,9 @@ class MeanSkill:
     """95 % over prompts, on these tasks: what other prompts would have given."""
     by_task: Mapping[str, float] = field(default_factory=dict[str, float])
     """The mean skill of each task's ranked profiles."""
+    draws: Draws | None = None
+    """The mean under resampled prompts, the same ones for all methods; None where it is
+    undefined."""
 
 
 def mean_skill(
@@ -70,6 +73,7 @@ def _mean_task(values: Mapping[str, float], draws: Mapping[str, Draws]) -> MeanS
         interval=_within_bounds(student_interval(grouped)),
         prompt_interval=percentile_interval(resampled),
         by_task=dict(values),
+        draws=resampled,
     )
 
 

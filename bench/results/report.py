@@ -16,7 +16,12 @@ DIGITS = 6
 
 def plain_score(score: Score) -> float | None:
     """Return a score's value for output; None where it is undefined."""
-    return None if score.value is None else round(score.value, DIGITS)
+    return plain_number(score.value)
+
+
+def plain_number(value: float | None) -> float | None:
+    """Return a number for output."""
+    return None if value is None else round(value, DIGITS)
 
 
 def plain_interval(interval: tuple[float, float] | None) -> list[float] | None:

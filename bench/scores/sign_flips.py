@@ -66,6 +66,15 @@ def separated(differences: Float[np.ndarray, "K N"]) -> Bool[np.ndarray, " K"]:
     return found
 
 
+def sign_flip_chance(difference: Float[np.ndarray, " N"]) -> float:
+    """Return how often flipped signs give a mean as far from 0, the observed included.
+
+    The two-sided p value of the sign-flip test of one comparison.
+    """
+    statistics = unanimity(difference[None], sign_patterns(len(difference)))[:, 0]
+    return float(_chances(statistics[:1], statistics)[0])
+
+
 def _chances(
     observed: Float[np.ndarray, " K"], largest: Float[np.ndarray, " F"]
 ) -> Float[np.ndarray, " K"]:
@@ -75,7 +84,9 @@ def _chances(
     return 1.0 - below / len(largest)
 
 
-def separations(values: Float[np.ndarray, "M N"]) -> Iterator[Bool[np.ndarray, " M"]]:
+def sign_flip_separations(
+    values: Float[np.ndarray, "M N"],
+) -> Iterator[Bool[np.ndarray, " M"]]:
     """Say for each method in turn which others differ from it.
 
     A method's comparisons are tested together, those of different methods are not, so
@@ -83,18 +94,3 @@ def separations(values: Float[np.ndarray, "M N"]) -> Iterator[Bool[np.ndarray, "
     """
     for own in values:
         yield separated(values - own)
-
-
-def places(values: Float[np.ndarray, "M N"]) -> list[tuple[int, int]]:
-    """Return the best and the worst place that each method may have.
-
-    Every method that is better beyond doubt takes a place above, every one that is
-    worse takes one below.
-    """
-    sums = values.sum(axis=1)
-    found: list[tuple[int, int]] = []
-    for own, others in zip(sums, separations(values), strict=True):
-        above = int((others & (sums > own)).sum())
-        below = int((others & (sums < own)).sum())
-        found.append((1 + above, len(values) - below))
-    return found

@@ -14,7 +14,13 @@ from scipy import stats
 from tabulate import tabulate
 
 from bench.scores.across_tasks import student_interval
-from bench.scores.sign_flips import places, separated, sign_patterns, unanimity
+from bench.scores.places import places
+from bench.scores.sign_flips import (
+    separated,
+    sign_flip_separations,
+    sign_patterns,
+    unanimity,
+)
 
 BOARD = Path(__file__).parents[2] / "leaderboard.json"
 RUNS = 400
@@ -163,4 +169,4 @@ def judge(values: np.ndarray, procedure: Callable) -> tuple[float, ...]:
 if __name__ == "__main__":
     main()
     skills = board_skills()
-    print("board:", places(skills))
+    print("board:", places(skills.sum(axis=1), sign_flip_separations(skills)))

@@ -19,6 +19,7 @@ from bench.evaluation import run as run_module
 from bench.evaluation.reference import StoredReference
 from bench.methods.catalogue import built_in
 from bench.profiles.promptwise import PROFILES
+from bench.profiles.sections import section_names
 from bench.results.attribution_record import AttributionRecord, task_key
 from bench.results.store import arrays_to_bytes, to_json
 from bench.results.trusted import Trusted
@@ -163,6 +164,43 @@ def test_score(bench: Bench, write_results: Callable[..., Path]) -> None:
     assert stored == json.loads(bench("score", results, "--json").out)
 
 
+def test_summary(bench: Bench, write_results: Callable[..., Path]) -> None:
+    """A line with the attribution, and below it one for each profile."""
+    lines = bench("score", write_results()).out.splitlines()
+
+    assert lines[0] == "my-method"
+    assert lines[1].split() == ["over", "depth", "skill", "verdict"]
+    assert [line.split()[0] for line in lines[3:9]] == [
+        *(EARLY, *PROFILES),
+        *(LATE, *PROFILES),
+    ]
+    assert len(lines[3].split()[1]) == 12
+    assert len(lines[6].split()[1]) == 16
+    said = "sets in 4 sections early; finds attn 3, attn 4; too much on attn 1 (+0.25)"
+    assert lines[4].endswith(said)  # it blends both profiles
+    assert "wasserstein" not in "".join(lines)
+
+
+@pytest.mark.parametrize("one_task", [True, False])
+def test_details(
+    one_task: bool, bench: Bench, write_results: Callable[..., Path]
+) -> None:
+    """On request, and for a single task, bars of all sections and every score."""
+    results = write_results()
+    if one_task:
+        (results / f"{LATE}.json").unlink()
+    ran = bench("score", results, *([] if one_task else ["--details"]))
+
+    tasks = [EARLY] if one_task else [EARLY, LATE]
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert lines.count(["section", "my-method", *PROFILES]) == len(tasks)
+    for task in tasks:
+        assert [task, *PROFILES] in lines
+    for section in section_names(6):
+        assert sum(line[:2] == section.split() for line in lines) == len(tasks)
+    assert sum(line[:2] == ["wasserstein", "(lower)"] for line in lines) == len(tasks)
+
+
 def test_json_of_scores(bench: Bench, write_results: Callable[..., Path]) -> None:
     """One object on stdout, with the promised keys."""
     document = json.loads(bench("score", write_results(), "--json").out)
@@ -189,7 +227,7 @@ def test_score_of_something_undefined(
 
     assert ran.code == 0
     reason = "the attribution is nowhere positive"
-    assert f"{EARLY}, composition: undefined, {reason}." in ran.out
+    assert ran.out.count(f"n/a     undefined: {reason}\n") == 4
     assert ran.out.endswith(f"Mean skill: undefined ({EARLY}, emergence: {reason}).\n")
     assert "n/a" in ran.out
 
@@ -289,6 +327,7 @@ def test_score_without_a_reference_of_ones_own(bench: Bench, outside: Path) -> N
 
     assert ran.code == 0
     assert ran.out == (
+        "my-method\n"
         f"The reference of 'induction/own' is pending: '{path}' does not exist. "
         f"Measure it with: bench reference compute {outside}\n"
         "Mean skill: undefined (reference pending: induction/own).\n"
@@ -348,7 +387,7 @@ def test_evaluate_without_a_reference(
     ran = bench("evaluate", "eap-ig", "--task", LATE)
     assert ran.code == 0
     assert ran.out == (
-        f"{advice}\nMean skill: undefined (reference pending: {LATE}).\n"
+        f"eap-ig\n{advice}\nMean skill: undefined (reference pending: {LATE}).\n"
     )
 
 
@@ -361,7 +400,7 @@ def test_evaluate_fails_before_it_is_pending(
     ran = bench("evaluate", "eap-ig")
 
     assert ran.code == 1
-    assert ran.out == f"{advice}\nMean skill: undefined (failed on {EARLY}).\n"
+    assert ran.out == f"eap-ig\n{advice}\nMean skill: undefined (failed on {EARLY}).\n"
     document = json.loads(bench("evaluate", "eap-ig", "--json").out)
     assert {t["task"]: t["status"] for t in document["tasks"]} == {
         EARLY: "failed",
@@ -865,7 +904,8 @@ def test_evaluate_when_everything_fails(
     ran = bench("evaluate", "eap-ig")
 
     assert ran.code == 1
-    assert ran.out == f"Mean skill: undefined (failed on {EARLY}, {LATE}).\n"
+    said = f"Mean skill: undefined (failed on {EARLY}, {LATE})."
+    assert ran.out == f"eap-ig\n{said}\n"
 
 
 @pytest.mark.usefixtures("fake_evaluation")

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from bench.scores import sign_flips
+from bench.scores.places import places
 from bench.scores.sign_flips import (
-    places,
     separated,
-    separations,
+    sign_flip_separations,
     sign_patterns,
     unanimity,
 )
@@ -115,12 +115,17 @@ def test_one_dissenting_task_is_not_enough() -> None:
     assert not separated(np.array([[1.0, 1.0, 1.0, 1.0, 1.0, -0.1]])).any()
 
 
+def found_places(values: np.ndarray) -> list[tuple[int, int]]:
+    """Return the places of methods by their values on tasks."""
+    return places(values.sum(axis=1), sign_flip_separations(values))
+
+
 def test_places_by_hand() -> None:
     """Two that are equal share their places; far ones keep theirs."""
     wobble = np.array([0.00, 0.01, -0.01, 0.02, -0.02, 0.0])
     values = np.stack([wobble + 0.9, wobble + 0.1, wobble[::-1] + 0.1, wobble - 0.5])
 
-    assert places(values) == [(1, 1), (2, 3), (2, 3), (4, 4)]
+    assert found_places(values) == [(1, 1), (2, 3), (2, 3), (4, 4)]
 
 
 def test_places_follow_their_methods() -> None:
@@ -130,13 +135,13 @@ def test_places_follow_their_methods() -> None:
     ).normal(0, 0.3, (9, 6))
     order = np.random.default_rng(3).permutation(9)
 
-    assert [places(values)[i] for i in order] == places(values[order])
+    assert [found_places(values)[i] for i in order] == found_places(values[order])
 
 
 def test_of_one_method_there_is_one_place() -> None:
     """Alone it is first."""
-    assert places(np.ones((1, 6))) == [(1, 1)]
-    assert places(np.zeros((0, 0))) == []
+    assert found_places(np.ones((1, 6))) == [(1, 1)]
+    assert found_places(np.zeros((0, 0))) == []
 
 
 def test_wrong_separations_are_rare() -> None:
@@ -145,7 +150,7 @@ def test_wrong_separations_are_rare() -> None:
     wrong = [
         found.any()
         for _ in range(100)
-        for found in separations(rng.normal(size=(10, 8)))
+        for found in sign_flip_separations(rng.normal(size=(10, 8)))
     ]
 
     # 1000 correlated trials: 2 % more than 5 % would be three standard errors

@@ -68,7 +68,7 @@
     heading.querySelector("button").addEventListener("click", () => {
       const state = read(), key = heading.dataset.key;
       // numbers are wanted largest first, except places and costs
-      const first = !text.has(key) && !["rank", "cost"].includes(key);
+      const first = !text.has(key) && !["rank", "here", "cost"].includes(key);
       const again = state.sort === key;
       write({ ...state, sort: key, down: again ? !state.down : first });
     });

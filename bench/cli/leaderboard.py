@@ -71,8 +71,9 @@ def leaderboard_entries(root: Path, trusted: Trusted) -> list[Entry]:
     return [
         Entry(
             method=found.manifest.method,
-            records=tuple(found.records[task] for task in tasks),
-            scores=tuple(found.scores[task] for task in tasks),
+            records=tuple(found.records[t] for t in tasks if t in found.records),
+            scores=tuple(found.scores[t] for t in tasks if t in found.scores),
+            incomplete=found.manifest.incomplete,
         )
         for found in collect_submissions(root, trusted)
         if found.manifest.suite.name == SUITE

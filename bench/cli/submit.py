@@ -25,6 +25,13 @@ def submit(
         Path | None,
         typer.Option(help="Folder of submissions.", show_default="submissions"),
     ] = None,
+    incomplete: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON",
+            help="Submit without some tasks: shown with this reason, and not ranked.",
+        ),
+    ] = None,
     root: Root = None,
 ) -> None:
     """Pack the results of a method into a submission."""
@@ -39,6 +46,7 @@ def submit(
         trusted=read_trusted(folder),
         out=target,
         source_sha256=None if found is None else found.source_sha256,
+        incomplete=incomplete,
     )
     packed = target / manifest.method.name
     print(packed)
@@ -47,7 +55,7 @@ def submit(
         f"  bench validate {packed}\n"
         f"  bench leaderboard        shows it among the others\n"
         f"  git switch -c submit-{manifest.method.name}\n"
-        f"  git add {packed} leaderboard.md leaderboard.json\n"
+        f"  git add {packed} leaderboard.*\n"
         f"  git commit -m 'Submit {manifest.method.name}'\n"
         "and open a pull request.",
         err=True,

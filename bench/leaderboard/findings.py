@@ -24,7 +24,7 @@ class Found:
     """The rows and tasks that findings are about."""
 
     rows: Sequence[Row]
-    """Methods that were run here; nulls and claims are left out."""
+    """Methods that were run here on all tasks; nulls and claims are left out."""
     tasks: Sequence[Task]
 
     def skill(
@@ -58,7 +58,8 @@ def _kind(task: Task) -> str:
 def collect_findings(rows: Sequence[Row], trusted: Trusted, suite: Suite) -> Found:
     """Take the methods' rows and the suite's tasks."""
     # claims are shown on the board, and believed nowhere
-    methods = [row for row in rows if row.kind not in ("null", "submission")]
+    run_here = [row for row in rows if row.kind not in ("null", "submission")]
+    methods = [row for row in run_here if not row.missing]
     methods.sort(key=lambda row: row.method)
     return Found(methods, [trusted.tasks[name] for name in suite.tasks])
 

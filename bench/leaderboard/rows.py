@@ -41,6 +41,8 @@ class Row:
     """Empty for a null method."""
     suite_tasks: tuple[str, ...]
     """The tasks that a complete row has scores on."""
+    reason: str | None = None
+    """Why tasks are missing, as the submission says."""
 
     @property
     def missing(self) -> list[str]:
@@ -69,7 +71,8 @@ class Row:
 
     def _mean(self, names: Sequence[ProfileName]) -> MeanSkill:
         if self.missing:
-            return MeanSkill(undefined(f"not run on {', '.join(self.missing)}"))
+            said = "" if self.reason is None else f": {self.reason}"
+            return MeanSkill(undefined(f"not run on {', '.join(self.missing)}{said}"))
         return mean_skill(self.scores, names)
 
     @property
@@ -93,6 +96,8 @@ class Entry:
     method: MethodKey
     records: tuple[AttributionRecord, ...]
     scores: tuple[TaskScores, ...]
+    incomplete: str | None = None
+    """Why tasks are missing."""
 
 
 def collect_rows(
@@ -114,6 +119,7 @@ def _method_row(entry: Entry, tasks: tuple[str, ...]) -> Row:
         scores=entry.scores,
         records=entry.records,
         suite_tasks=tasks,
+        reason=entry.incomplete,
     )
 
 

@@ -14,6 +14,9 @@ from bench.tasks.strict_json import read_strict_json
 MANIFEST = "submission.json"
 README = "README.md"
 FOLDER = "submissions"
+LONGEST_REASON = 200
+
+Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
 
 
 class SuiteKey(FrozenModel):
@@ -40,6 +43,8 @@ class Manifest(FrozenModel):
     method: MethodKey
     suite: SuiteKey
     files: Annotated[tuple[FileEntry, ...], Field(min_length=1)]
+    incomplete: Reason | None = None
+    """Why tasks of the suite are missing; None if none is. Shown, and not ranked."""
     claimed_overlap: dict[str, dict[ProfileName, float | None]]
     """Task to profile to the overlap that ``bench evaluate`` printed; None where it is
     undefined. Validation computes it anew and never believes it."""

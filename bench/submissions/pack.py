@@ -1,5 +1,7 @@
 """Pack results into a submission."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import FileFormatError, UserError
@@ -14,11 +16,13 @@ from bench.results.scoring import score_record
 from bench.results.store import to_json, write_atomically
 from bench.results.trusted import Trusted
 from bench.submissions.manifest import (
+    LONGEST_REASON,
     MANIFEST,
     FileEntry,
     Manifest,
     SuiteKey,
     file_name,
+    read_manifest,
 )
 from bench.tasks.digest import sha256_of_bytes
 
@@ -30,20 +34,22 @@ def pack_submission(
     trusted: Trusted,
     out: Path,
     source_sha256: str | None = None,
+    incomplete: str | None = None,
 ) -> Manifest:
     """Copy the attributions of a results folder into a submission folder.
 
     Args:
         results: Folder that ``bench evaluate`` wrote.
-        suite: Name of the suite that has to be complete.
+        suite: Name of the suite.
         trusted: The repository's tasks and references.
         out: Folder of submissions; the new one is named after the method.
         source_sha256: Digest that the method's source has now, if it is at hand.
+        incomplete: Why tasks of the suite are missing; without it none may be.
 
     Raises:
         UnknownNameError: There is no such suite.
-        UserError: References are pending, tasks are missing, results differ in method
-            or task version, or the name belongs to a built-in method.
+        UserError: References are pending, tasks are missing without a reason, results
+            differ in method or task version, or the name belongs to a built-in method.
         NoRoomError: A file could not be written.
     """
     pending = trusted.pending(suite)
@@ -53,7 +59,12 @@ def pack_submission(
             f"{', '.join(pending)} are pending. Measure them with: bench reference "
             "compute TASK"
         )
-    records = _read_results(results, suite=suite, trusted=trusted)
+    if incomplete is not None and not 1 <= len(incomplete) <= LONGEST_REASON:
+        raise UserError(
+            f"The reason why tasks are missing has {len(incomplete)} characters; "
+            f"expected 1 to {LONGEST_REASON}."
+        )
+    records = _read_results(results, suite=suite, trusted=trusted, reason=incomplete)
     method = next(iter(records.values())).method
     if source_sha256 not in (None, method.source_sha256):
         raise UserError(
@@ -78,6 +89,7 @@ def pack_submission(
             )
             for task, data in contents.items()
         ),
+        incomplete=incomplete,
         claimed_overlap={
             task: _claims(record, suite=suite, trusted=trusted)
             for task, record in records.items()
@@ -85,19 +97,30 @@ def pack_submission(
         bench=bench_version(),
     )
     folder = out / method.name
+    for stale in _listed(folder) - {entry.path for entry in manifest.files}:
+        (folder / stale).unlink(missing_ok=True)
     for task, data in contents.items():
         write_atomically(folder / file_name(task), data)
     write_atomically(folder / MANIFEST, to_json(manifest))
     return manifest
 
 
+def _listed(folder: Path) -> set[str]:
+    """Return the files of a submission that was packed before."""
+    with suppress(FileFormatError):
+        return {entry.path for entry in read_manifest(folder).files}
+    return set()
+
+
 def _read_results(
-    results: Path, *, suite: str, trusted: Trusted
+    results: Path, *, suite: str, trusted: Trusted, reason: str | None
 ) -> dict[str, AttributionRecord]:
     records: dict[str, AttributionRecord] = {}
     problems: list[str] = []
     for name in trusted.suite(suite).tasks:
         path = results / f"{name}.json"
+        if reason is not None and not path.exists():
+            continue
         try:
             record = read_attribution(path)
         except FileFormatError as error:
@@ -106,9 +129,10 @@ def _read_results(
         if record.task != task_key(trusted.tasks[name]):
             problems.append(f"  '{path}' was made on another version of '{name}'.")
         records[name] = record
-    methods = [record.method for record in records.values()]
-    if any(method != methods[0] for method in methods):
-        problems.append("  the results come from different versions of the method.")
+    complete = len(records) == len(trusted.suite(suite).tasks)
+    if reason is not None and complete:
+        problems.append("  no task is missing; submit them without --incomplete.")
+    problems.extend(_method_problems(records, n_problems=len(problems)))
     if problems:
         raise UserError(
             f"The results in '{results}' cannot be submitted to suite '{suite}':\n"
@@ -116,6 +140,17 @@ def _read_results(
             + f"\nRun: bench evaluate METHOD --suite {suite}"
         )
     return records
+
+
+def _method_problems(
+    records: Mapping[str, AttributionRecord], *, n_problems: int
+) -> Iterator[str]:
+    """Look for the one method that all results have to come from."""
+    methods = [record.method for record in records.values()]
+    if not methods and not n_problems:
+        yield "  there is none for any task of the suite."
+    if any(method != methods[0] for method in methods):
+        yield "  the results come from different versions of the method."
 
 
 def _claims(

@@ -16,6 +16,7 @@ CODES: dict[str, str] = {
     "S024": "task listed more than once",
     "S025": "unknown suite or suite version",
     "S026": "task of the suite is missing",
+    "S027": "says that tasks are missing, and none is",
     "S030": "unknown task",
     "S031": "made on another version of the task",
     "S032": "wrong number of sections",

@@ -125,10 +125,17 @@ def _suite_problems(manifest: Manifest, trusted: Trusted) -> Iterator[Problem]:
         fix = "Evaluate and pack again with this version of the repository."
         yield Problem("S025", MANIFEST, "/suite", known, found, fix)
         return
-    for task in suite.tasks:
-        if task not in {entry.task for entry in manifest.files}:
-            fix = f"Run: bench evaluate METHOD --suite {manifest.suite.name}"
-            yield Problem("S026", MANIFEST, "/files", task, "no entry", fix)
+    listed = {entry.task for entry in manifest.files}
+    missing = [task for task in suite.tasks if task not in listed]
+    if manifest.incomplete is not None and not missing:
+        fix = "Pack the submission again, without --incomplete."
+        yield Problem("S027", MANIFEST, "/incomplete", "null", "a reason", fix)
+    for task in missing if manifest.incomplete is None else ():
+        fix = (
+            f"Run: bench evaluate METHOD --suite {manifest.suite.name}, or say why it "
+            "is missing: bench submit METHOD --incomplete REASON"
+        )
+        yield Problem("S026", MANIFEST, "/files", task, "no entry", fix)
 
 
 def _read_entry(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,20 @@ def rows(trusted: Trusted, make_record: object) -> list[Row]:
 def section(page: str, title: str) -> str:
     """Take one section of a page."""
     return page.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_claims_and_incomplete_rows_stay_out(rows: list[Row], trusted: Trusted) -> None:
+    """What others say, and what was not run on all tasks, is no finding."""
+    right = next(row for row in rows if row.method == "right")
+    claim = replace(right, method="claim", kind="submission")
+    half = replace(
+        right, method="half", scores=right.scores[:1], records=right.records[:1]
+    )
+    suite = trusted.suite("core")
+    plain = collect_findings(rows, trusted, suite)
+
+    assert collect_findings([*rows, claim, half], trusted, suite).rows == plain.rows
+    assert {row.method for row in plain.rows} == {"right", "exact", "flat"}
 
 
 def test_methods_that_recover_a_profile_are_named(page: str) -> None:

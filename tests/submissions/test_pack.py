@@ -112,6 +112,61 @@ def test_every_obstacle_is_named(
     assert not (tmp_path / "out").exists()
 
 
+def test_incomplete_results_with_a_reason(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """With a reason the tasks at hand are packed; what was packed before goes."""
+    results = write_results()
+    pack_submission(results, suite="core", trusted=trusted, out=tmp_path / "out")
+    (results / f"{LATE}.json").unlink()
+    manifest = pack_submission(
+        results,
+        suite="core",
+        trusted=trusted,
+        out=tmp_path / "out",
+        incomplete="too large for us",
+    )
+
+    assert manifest.incomplete == "too large for us"
+    assert [entry.task for entry in manifest.files] == [EARLY]
+    folder = tmp_path / "out" / "my-method"
+    assert {path.name for path in folder.iterdir()} == {MANIFEST, file_name(EARLY)}
+    assert validate_submission(folder, trusted).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "gone", "said"),
+    [
+        ("too large", [], "no task is missing; submit them without --incomplete."),
+        ("too large", [EARLY, LATE], "there is none for any task of the suite."),
+        ("", [LATE], "has 0 characters; expected 1 to 200."),
+        ("x" * 201, [LATE], "has 201 characters; expected 1 to 200."),
+    ],
+)
+def test_reasons_that_are_refused(
+    reason: str,
+    gone: list[str],
+    said: str,
+    write_results: Callable[..., Path],
+    trusted: Trusted,
+    tmp_path: Path,
+) -> None:
+    """Something is missing, something is there, and the reason is short."""
+    results = write_results()
+    for task in gone:
+        (results / f"{task}.json").unlink()
+
+    with pytest.raises(UserError, match=re.escape(said)):
+        pack_submission(
+            results,
+            suite="core",
+            trusted=trusted,
+            out=tmp_path / "out",
+            incomplete=reason,
+        )
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("missing", "named"),
     [([LATE], LATE), ([EARLY, LATE], f"{EARLY}, {LATE}")],

@@ -386,7 +386,43 @@ def test_s026_missing_task(submit: Submit, edit_json: Edit, trusted: Trusted) ->
     problem = only(folder, trusted)
     assert place(problem) == ("S026", MANIFEST, "/files")
     assert problem.expected == LATE
-    assert problem.fix == "Run: bench evaluate METHOD --suite core"
+    assert problem.fix.startswith("Run: bench evaluate METHOD --suite core, or say")
+
+
+def test_missing_task_with_a_reason(
+    submit: Submit, edit_json: Edit, trusted: Trusted
+) -> None:
+    """Whoever says why may leave out a task."""
+    folder = submit()
+    edit_json(folder / MANIFEST, lambda m: m["files"].pop())
+    edit_json(folder / MANIFEST, lambda m: m.update(incomplete="too large for us"))
+    (folder / SECOND).unlink()
+
+    checked = validate_submission(folder, trusted)
+    assert checked.problems == ()
+    assert list(checked.scores) == [EARLY]
+
+
+def test_s027_reason_without_a_missing_task(
+    submit: Submit, edit_json: Edit, trusted: Trusted
+) -> None:
+    """What is complete is not called incomplete, or it would not be ranked."""
+    folder = submit()
+    edit_json(folder / MANIFEST, lambda m: m.update(incomplete="too large for us"))
+
+    problem = only(folder, trusted)
+    assert place(problem) == ("S027", MANIFEST, "/incomplete")
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 201, 3])
+def test_s011_reason_that_is_none(
+    reason: object, submit: Submit, edit_json: Edit, trusted: Trusted
+) -> None:
+    """A reason is a short text."""
+    folder = submit()
+    edit_json(folder / MANIFEST, lambda m: m.update(incomplete=reason))
+
+    assert only(folder, trusted).code == "S011"
 
 
 def test_s030_unknown_task(

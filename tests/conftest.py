@@ -15,18 +15,21 @@ import numpy as np
 import pytest
 
 from bench.methods.catalogue import built_in
-from bench.profiles.attribution import Kind
+from bench.profiles.attribution import Kind, LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.results.attribution_record import AttributionRecord, MethodKey, task_key
 from bench.results.provenance import Provenance, bench_digest
 from bench.results.reference_record import (
     Band,
     GateRecord,
+    Reference,
     ReferenceRecord,
     RegimeRecord,
     reference_path,
 )
+from bench.results.scoring import TaskScores, score_attribution
 from bench.results.store import arrays_to_bytes, to_json, write_atomically
+from bench.results.targets import find_targets
 from bench.results.trusted import Trusted
 from bench.scores import bootstrap
 from bench.scores.halves import ceiling, reliability
@@ -429,6 +432,18 @@ def repository(repository_template: Path, tmp_path: Path) -> Path:
 def trusted(repository: Path) -> Trusted:
     """What the synthetic repository trusts."""
     return Trusted(repository, built_in=frozenset(built_in()))
+
+
+def score_against(
+    attribution: LayerAttribution,
+    reference: Reference,
+    *,
+    others: Sequence[Reference] = (),
+    own_untrained: np.ndarray | None = None,
+) -> TaskScores:
+    """Score one attribution on a reference."""
+    targets = find_targets(reference, others=others)
+    return score_attribution(attribution, targets, own_untrained=own_untrained)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from bench.results.reference_record import Reference, read_reference
 from bench.results.report import Plain, pending_reason, plain_evaluation
 from bench.results.scoring import TaskScores, score_record
 from bench.results.store import write_atomically
+from bench.results.targets import find_targets
 from bench.scores.shares import shares
 from bench.tasks.registry import suite_tasks
 from bench.tasks.spec import Task
@@ -74,7 +75,8 @@ def score_records(
             pending[task.id] = str(error)
             continue
         others = [r for other, r in suite_references.items() if other != task.id]
-        scores = score_record(record, reference, others=others)
+        targets = find_targets(reference, others=others)
+        scores = score_record(record, targets)
         scored.append(ScoredTask(task, record, reference, scores))
     return Scored(name, suite if complete else None, scored, failed, pending)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.methods.catalogue import built_in
-from bench.results.scoring import NORM_GROWTH, OTHER_TASKS, UNTRAINED_REFERENCE
+from bench.results.targets import NORM_GROWTH, OTHER_TASKS, UNTRAINED_REFERENCE
 from bench.results.trusted import Trusted
 from bench.scores.nulls import ANALYTIC, RANDOM
 from bench.tasks.digest import sha256_of_file

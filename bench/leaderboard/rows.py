@@ -1,6 +1,6 @@
 """Collect what the leaderboard shows: methods and nulls."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,16 +11,10 @@ from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.aggregate import MeanSkill, mean_skill
 from bench.results.attribution_record import AttributionRecord, MethodKey
-from bench.results.reference_record import Reference
-from bench.results.scoring import (
-    ProfileScores,
-    TaskScores,
-    null_attributions,
-    random_draws,
-    score_attribution,
-)
+from bench.results.scoring import ProfileScores, TaskScores, score_profile
+from bench.results.targets import Targets
 from bench.results.trusted import Trusted
-from bench.scores.nulls import RANDOM, random_overlap
+from bench.scores.nulls import RANDOM
 from bench.scores.score import Score, undefined
 from bench.scores.skill import skill
 
@@ -133,20 +127,12 @@ def _standing(method: MethodKey) -> tuple[Kind, Tier]:
 
 def _null_rows(trusted: Trusted, *, suite: str) -> Iterator[Row]:
     tasks = trusted.suites[suite].tasks
-    references = [trusted.reference(task) for task in tasks]
-    names = {
-        null
-        for reference in references
-        for null in null_attributions(
-            reference, PROFILES[0], others=_others(reference, references)
-        )
-    }
+    targets = [trusted.targets(task, suite) for task in tasks]
+    names = {null for found in targets for null in found[PROFILES[0]].nulls}
     for null in sorted(names):
-        scores = [
-            _null_scores(null, r, others=_others(r, references)) for r in references
-        ]
+        scores = [_null_scores(null, found) for found in targets]
         yield _null_row(null, "Looks at nothing of the behaviour.", scores, tasks)
-    scores = [_random_scores(r, others=_others(r, references)) for r in references]
+    scores = [_random_scores(found) for found in targets]
     yield _null_row(RANDOM, "The expectation of a random answer.", scores, tasks)
 
 
@@ -164,34 +150,33 @@ def _null_row(
     )
 
 
-def _others(reference: Reference, every: Sequence[Reference]) -> list[Reference]:
-    return [other for other in every if other is not reference]
-
-
-def _null_scores(
-    null: str, reference: Reference, *, others: Sequence[Reference]
-) -> TaskScores:
+def _null_scores(null: str, targets: Targets) -> TaskScores:
     """Score a null that may know a different attribution for each profile."""
-    profiles: dict[ProfileName, ProfileScores] = {}
-    for name in PROFILES:
-        values = null_attributions(reference, name, others=others)[null]
-        scored = score_attribution(
-            LayerAttribution(values=values), reference, others=others
-        )
-        profiles[name] = scored.profiles[name]
-    return TaskScores(task=reference.record.task.id, profiles=profiles)
+    profiles: dict[ProfileName, ProfileScores] = {
+        name: score_profile(LayerAttribution(values=target.nulls[null]), target)
+        for name, target in targets.items()
+    }
+    return _task_scores(targets, profiles)
 
 
-def _random_scores(reference: Reference, *, others: Sequence[Reference]) -> TaskScores:
+def _random_scores(targets: Targets) -> TaskScores:
     """Score a random answer by its expectation; there is no one attribution to show."""
-    constant = _null_scores("constant", reference, others=others)
     profiles: dict[ProfileName, ProfileScores] = {}
-    for name in PROFILES:
-        yardstick = constant.profiles[name].yardstick
-        expected = Score(float(random_overlap(reference.promptwise.profile(name))))
-        found = skill(expected, yardstick)
-        draws = None if found.value is None else random_draws(reference, name, others)
+    for name, target in targets.items():
+        expected = Score(target.yardstick.nulls[RANDOM])
+        found = skill(expected, target.yardstick)
         profiles[name] = ProfileScores(
-            overlap=expected, skill=found, draws=draws, shown={}, yardstick=yardstick
+            overlap=expected,
+            skill=found,
+            draws=None if found.value is None else target.random_draws(),
+            shown={},
+            yardstick=target.yardstick,
         )
-    return TaskScores(task=reference.record.task.id, profiles=profiles)
+    return _task_scores(targets, profiles)
+
+
+def _task_scores(
+    targets: Targets, profiles: Mapping[ProfileName, ProfileScores]
+) -> TaskScores:
+    task = targets[PROFILES[0]].reference.record.task
+    return TaskScores(task=task.id, profiles=profiles)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from bench.profiles.attribution import Kind, LayerAttribution, as_writes
 from bench.results.provenance import Provenance
-from bench.tasks.frozen import FrozenModel
+from bench.tasks.frozen import FrozenModel, SchemaVersion
 from bench.tasks.spec import Digest, Slug, Task
 from bench.tasks.strict_json import read_strict_json
 
@@ -44,7 +44,7 @@ class MethodKey(FrozenModel):
 class AttributionRecord(FrozenModel):
     """What a method answered on a task, and under which circumstances."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     task: TaskKey
     method: MethodKey
     values: Values

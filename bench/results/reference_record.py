@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -13,7 +13,7 @@ from bench.results.attribution_record import TaskKey, task_key
 from bench.results.provenance import Provenance
 from bench.results.reference_checks import reference_problems
 from bench.results.store import read_arrays
-from bench.tasks.frozen import FrozenModel
+from bench.tasks.frozen import FrozenModel, SchemaVersion
 from bench.tasks.spec import Digest, ProtocolName, Task
 from bench.tasks.strict_json import read_strict_json
 
@@ -66,7 +66,7 @@ class GateRecord(FrozenModel):
 class ReferenceRecord(FrozenModel):
     """Everything about a reference that a reader may want to see."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     task: TaskKey
     protocol: ProtocolName
     from_exact: bool

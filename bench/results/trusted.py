@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.errors import ReferencePendingError, UnknownNameError
 from bench.results.reference_record import Reference, is_measured, read_reference
+from bench.results.targets import Targets, find_targets
 from bench.tasks.registry import Suite, find_task, read_suites, task_files
 from bench.tasks.spec import Task
 
@@ -40,6 +41,7 @@ class Trusted:
             for name, task in self.tasks.items()
             if is_measured(task, root=root)
         }
+        self._targets: dict[tuple[str, str], Targets] = {}
 
     def suite(self, name: str) -> Suite:
         """Return a suite.
@@ -67,6 +69,24 @@ class Trusted:
     def pending(self, suite: str) -> list[str]:
         """Return the suite's tasks whose references were not measured yet."""
         return [t for t in self.suite(suite).tasks if t not in self.references]
+
+    def targets(self, task_id: str, suite: str) -> Targets:
+        """Return what attributions on a task are scored against, measured once.
+
+        Args:
+            task_id: The task.
+            suite: Where other circuits may be known from; one that is not there knows
+                of none.
+
+        Raises:
+            ReferencePendingError: The task's reference was not measured yet.
+        """
+        key = (task_id, suite)
+        if key not in self._targets:
+            reference = self.reference(task_id)
+            others = self.others(task_id, suite) if suite in self.suites else []
+            self._targets[key] = find_targets(reference, others=others)
+        return self._targets[key]
 
     def others(self, task_id: str, suite: str) -> list[Reference]:
         """Return the references of the suite's other tasks."""

@@ -1,13 +1,13 @@
 """The manifest of a submission: ``submissions/<method>/submission.json``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from bench.profiles.promptwise import ProfileName
 from bench.results.attribution_record import MethodKey
-from bench.tasks.frozen import FrozenModel
+from bench.tasks.frozen import FrozenModel, SchemaVersion
 from bench.tasks.spec import Digest
 from bench.tasks.strict_json import read_strict_json
 
@@ -39,7 +39,7 @@ class FileEntry(FrozenModel):
 class Manifest(FrozenModel):
     """What a submission says of itself."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     method: MethodKey
     suite: SuiteKey
     files: Annotated[tuple[FileEntry, ...], Field(min_length=1)]

@@ -156,9 +156,5 @@ def _method_problems(
 def _claims(
     record: AttributionRecord, *, suite: str, trusted: Trusted
 ) -> dict[ProfileName, float | None]:
-    scores = score_record(
-        record,
-        trusted.reference(record.task.id),
-        others=trusted.others(record.task.id, suite),
-    )
+    scores = score_record(record, trusted.targets(record.task.id, suite))
     return {name: scores.profiles[name].overlap.value for name in PROFILES}

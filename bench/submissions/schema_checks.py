@@ -29,14 +29,12 @@ def read_checked(
         expected = "JSON with finite numbers and unique keys"
         problems.append(Problem("S010", path.name, "", expected, str(error), fix))
         return None
-    found = list(_schema_problems(path, data, model))
-    problems.extend(found)
-    if found:
-        return None
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        problems.extend(_model_problems(path, error))
+        # the schema says more simply what is wrong, in thrice the time
+        found = list(_schema_problems(path, data, model))
+        problems.extend(found or _model_problems(path, error))
         return None
 
 

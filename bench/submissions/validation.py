@@ -59,14 +59,8 @@ def validate_submission(folder: Path, trusted: Trusted) -> Checked:
         problems.extend(found)
         if not found:
             records[entry.task] = record
-            others = (
-                trusted.others(entry.task, manifest.suite.name)
-                if manifest.suite.name in trusted.suites
-                else []
-            )
-            scores[entry.task] = score_record(
-                record, trusted.reference(entry.task), others=others
-            )
+            targets = trusted.targets(entry.task, manifest.suite.name)
+            scores[entry.task] = score_record(record, targets)
     problems.extend(_claim_problems(manifest, scores))
     return Checked(folder, manifest, records, scores, tuple(problems))
 

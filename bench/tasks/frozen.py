@@ -1,9 +1,9 @@
 """The base of everything that is read from disk: strict, frozen, finite, closed."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from bench.errors import FileFormatError
 
@@ -12,6 +12,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 SHOWN = 60
 """Characters of a wrong value that a message repeats."""
+
+
+def _no_bool(value: object) -> object:
+    """Refuse true, which equals 1 in Python and not in JSON."""
+    if isinstance(value, bool):
+        raise ValueError("expected the number 1")  # noqa: TRY004  (pydantic wants it)
+    return value
+
+
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_no_bool)]
 
 
 class FrozenModel(BaseModel):

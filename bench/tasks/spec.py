@@ -11,7 +11,7 @@ from pydantic import Field
 from bench.errors import DigestError, FileFormatError
 from bench.tasks.digest import sha256_of_record, verify_files
 from bench.tasks.drawing import RepeatedRandom
-from bench.tasks.frozen import FrozenModel
+from bench.tasks.frozen import FrozenModel, SchemaVersion
 from bench.tasks.planted import ARCHITECTURES, PlantedRecipe
 from bench.tasks.prompts import Prompt, Split, read_prompts
 
@@ -78,7 +78,7 @@ PROTOCOL: ProtocolName = "relative-response-2"
 class TaskSpec(FrozenModel):
     """The contents of a ``task.toml``."""
 
-    schema_version: Literal[1]
+    schema_version: SchemaVersion
     family: Slug
     name: Slug
     version: Annotated[int, Field(ge=1)]

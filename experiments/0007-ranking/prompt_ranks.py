@@ -15,8 +15,9 @@ from tabulate import tabulate
 from bench.cli.trusted import read_trusted
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.results.reference_record import Reference
-from bench.results.scoring import null_attributions, resampled_yardstick
+from bench.results.targets import null_attributions
 from bench.scores.max_t import simultaneous_reach
+from bench.scores.nulls import random_overlap
 from bench.scores.overlap import overlaps
 from bench.scores.skill import skills
 from bench.submissions.collect import collect_submissions
@@ -41,10 +42,10 @@ def skills_of(
     owns: np.ndarray, reference: Reference, name: ProfileName, targets: np.ndarray
 ) -> np.ndarray:
     """Return skills [M, B] of attributions [M, B, S] on targets [B, S]."""
-    nulls = null_attributions(reference, name)
-    best, room = resampled_yardstick(
-        nulls, targets, ceiling=reference.record.ceiling[name]
-    )
+    nulls = null_attributions(reference, name).values()
+    found = [overlaps(np.broadcast_to(null, targets.shape), targets) for null in nulls]
+    best = np.max([*np.nan_to_num(found), random_overlap(targets)], axis=0)
+    room = reference.record.ceiling[name] - best
     return np.array([skills(overlaps(own, targets), best, room) for own in owns])
 
 

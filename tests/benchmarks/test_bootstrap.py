@@ -12,15 +12,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.profiles.attribution import LayerAttribution
 from bench.results.reference_record import Reference, read_reference
-from bench.results.scoring import (
-    measure_yardstick,
-    null_attributions,
-    score_attribution,
-)
+from bench.results.targets import measure_yardstick, null_attributions
 from bench.scores.bootstrap import resamples
 from bench.scores.overlap import overlap
 from bench.scores.skill import skill
 from bench.tasks.registry import data_root, find_task
+from tests.conftest import score_against
 
 SECTIONS, PROMPTS = 12, 32
 
@@ -40,7 +37,7 @@ def attribution() -> LayerAttribution:
 
 def at_once(reference: Reference) -> np.ndarray:
     """The shipped one."""
-    draws = score_attribution(attribution(), reference).profiles["emergence"].draws
+    draws = score_against(attribution(), reference).profiles["emergence"].draws
     return np.array(draws)
 
 

@@ -15,11 +15,11 @@ from bench.perturbation.stages import full_response, lay_out, no_progress
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES
 from bench.results.reference_record import Reference, read_reference, reference_path
-from bench.results.scoring import score_attribution
 from bench.scores.halves import ceiling, reliability
 from bench.scores.overlap import overlap
 from bench.tasks.planted import ARCHITECTURES, draw_placement
 from bench.tasks.registry import data_root, find_task, read_suites, task_files
+from tests.conftest import score_against
 
 ROOT = data_root()
 TASKS = [
@@ -64,7 +64,7 @@ def test_planted_references_are_the_planted_truth(name: str) -> None:
     for profile, truth in truths.items():
         found = reference.promptwise.profile(profile)
         constant = LayerAttribution(values=np.ones(2 * blocks))
-        yardstick = score_attribution(constant, reference).profiles[profile].yardstick
+        yardstick = score_against(constant, reference).profiles[profile].yardstick
 
         assert (overlap(found, truth).value or 0.0) >= 0.95
         assert np.corrcoef(found, truth)[0, 1] >= 0.98
@@ -138,7 +138,7 @@ def test_reference_scores_itself_perfectly(reference: Reference) -> None:
     """The reference, submitted as an attribution, gets overlap 1 and full skill."""
     for name in PROFILES:
         own = LayerAttribution(values=reference.promptwise.profile(name))
-        scores = score_attribution(own, reference).profiles[name]
+        scores = score_against(own, reference).profiles[name]
 
         assert scores.overlap.value == pytest.approx(1)
         assert scores.skill.value == 1
@@ -152,9 +152,9 @@ def test_other_half_gets_the_ceiling(reference: Reference) -> None:
     for name in PROFILES:
         one = reference.promptwise.profile(name, rows[:half])
         other = LayerAttribution(values=reference.promptwise.profile(name, rows[half:]))
-        same = score_attribution(LayerAttribution(values=one), reference)
+        same = score_against(LayerAttribution(values=one), reference)
         overlaps = [
-            score_attribution(x, reference).profiles[name].overlap.value
+            score_against(x, reference).profiles[name].overlap.value
             for x in (LayerAttribution(values=one), other)
         ]
 
@@ -169,7 +169,7 @@ def test_no_null_has_skill(reference: Reference) -> None:
     """No null is above 0, each has an overlap, and none is missing."""
     for name in PROFILES:
         constant = LayerAttribution(values=np.ones(reference.promptwise.n_sections))
-        scores = score_attribution(constant, reference).profiles[name]
+        scores = score_against(constant, reference).profiles[name]
 
         assert len(scores.yardstick.nulls) >= 9
         assert all(0 <= o < 1 for o in scores.yardstick.nulls.values())

@@ -42,7 +42,8 @@ def rows(trusted: Trusted, make_record: object) -> list[Row]:
                 update={"oracle": oracle, "origin": "built-in"}
             )
             records.append(record.model_copy(update={"method": method}))
-        scores = tuple(score_record(r, trusted.reference(r.task.id)) for r in records)
+        targets = [trusted.targets(task, "no suite") for task in CIRCUITS]
+        scores = tuple(map(score_record, records, targets))
         found.append(Entry(records[0].method, tuple(records), scores))
     return collect_rows(found, trusted, suite="core")
 

@@ -15,9 +15,10 @@ from bench.results.report import (
     plain_score,
     plain_task,
 )
-from bench.results.scoring import TaskScores, score_attribution
+from bench.results.scoring import TaskScores
 from bench.results.trusted import Trusted
 from bench.scores.score import Score, undefined
+from tests.conftest import score_against
 
 EARLY, LATE = "induction/early", "induction/late"
 
@@ -29,7 +30,7 @@ def scores(trusted: Trusted) -> TaskScores:
     """Scores of an answer to emergence."""
     reference = trusted.references[EARLY]
     values = reference.promptwise.profile("emergence") + 0.01
-    return score_attribution(LayerAttribution(values=values), reference)
+    return score_against(LayerAttribution(values=values), reference)
 
 
 def test_numbers_are_rounded() -> None:
@@ -69,7 +70,7 @@ def test_profile(scores: TaskScores) -> None:
 def test_undefined_profile(trusted: Trusted) -> None:
     """An undefined skill has a reason and no interval."""
     negative = LayerAttribution(values=-np.ones(12))
-    scores = score_attribution(negative, trusted.references[EARLY])
+    scores = score_against(negative, trusted.references[EARLY])
     found = plain_profile(scores.profiles["emergence"])
 
     assert (found["overlap"], found["skill"], found["interval"]) == (None, None, None)

@@ -10,22 +10,20 @@ from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.results.aggregate import mean_skill
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference
-from bench.results.scoring import (
+from bench.results.scoring import OWN_UNTRAINED, SHOWN, TaskScores, score_record
+from bench.results.targets import (
     NORM_GROWTH,
     OTHER_TASKS,
-    OWN_UNTRAINED,
-    SHOWN,
     UNTRAINED_REFERENCE,
-    TaskScores,
+    find_targets,
     null_attributions,
-    score_attribution,
-    score_record,
 )
 from bench.results.trusted import Trusted
 from bench.scores import bootstrap
 from bench.scores.halves import split_halves
 from bench.scores.nulls import ANALYTIC, RANDOM
 from bench.scores.score import Score, undefined
+from tests.conftest import score_against
 
 EARLY, LATE = "induction/early", "induction/late"
 S = 12
@@ -68,7 +66,7 @@ def test_reference_scores_one(
 ) -> None:
     """The reference itself as an answer overlaps entirely and has full skill."""
     target = reference.promptwise.profile(name)
-    found = score_attribution(answer(target), reference, others=[other]).profiles[name]
+    found = score_against(answer(target), reference, others=[other]).profiles[name]
 
     assert found.overlap.value == pytest.approx(1.0)
     assert found.skill.value == 1.0
@@ -90,7 +88,7 @@ def test_profiles_are_different_questions(reference: Reference) -> None:
     """The answer to one profile is no answer to the other."""
     for name, another in (PROFILES, PROFILES[::-1]):
         target = reference.promptwise.profile(name)
-        found = score_attribution(answer(target), reference).profiles[another]
+        found = score_against(answer(target), reference).profiles[another]
         assert found.overlap.value is not None
         assert 0.4 < found.overlap.value < 0.6
 
@@ -111,7 +109,7 @@ def test_half_of_the_prompts_scores_about_the_ceiling(
             signature=whole.signature[two],
             ablated=whole.ablated[two],
         )
-        scored = score_attribution(
+        scored = score_against(
             answer(whole.profile(name, one)), replace(reference, promptwise=half)
         ).profiles[name]
         assert scored.overlap.value is not None
@@ -127,7 +125,7 @@ def test_positive_scale_changes_nothing(reference: Reference, factor: float) -> 
     """Units of an attribution are the method's own."""
     values = np.random.default_rng(0).normal(size=S)
     plain, scaled = (
-        score_attribution(answer(v), reference) for v in (values, factor * values)
+        score_against(answer(v), reference) for v in (values, factor * values)
     )
 
     for name in PROFILES:
@@ -141,7 +139,7 @@ def test_an_offset_costs(reference: Reference) -> None:
     """The more of an answer is the same everywhere, the less it scores."""
     target = reference.promptwise.profile("emergence")
     scores = [
-        score_attribution(answer(target + offset), reference)
+        score_against(answer(target + offset), reference)
         .profiles["emergence"]
         .overlap.value
         for offset in (0.0, 0.05, 0.5, 100.0)
@@ -156,7 +154,7 @@ def test_an_offset_costs(reference: Reference) -> None:
 def test_permuted_sections_score_badly(reference: Reference) -> None:
     """The right numbers in the wrong places are worth nothing."""
     target = reference.promptwise.profile("emergence")
-    found = score_attribution(answer(np.roll(target, 1)), reference)
+    found = score_against(answer(np.roll(target, 1)), reference)
 
     assert found.profiles["emergence"].skill.value is not None
     assert found.profiles["emergence"].skill.value < 0.0
@@ -165,7 +163,7 @@ def test_permuted_sections_score_badly(reference: Reference) -> None:
 @pytest.mark.usefixtures("few_resamples")
 def test_constant_is_defined_and_low(reference: Reference) -> None:
     """The same number everywhere is an answer, a bad one."""
-    found = score_attribution(answer(np.full(S, 3.0)), reference)
+    found = score_against(answer(np.full(S, 3.0)), reference)
 
     for name in PROFILES:
         profile = found.profiles[name]
@@ -189,7 +187,7 @@ def test_undefined_has_a_reason(
     reference: Reference, values: np.ndarray, reason: str
 ) -> None:
     """An answer without a share has no score, no interval, and says why."""
-    scored = score_attribution(answer(values), reference)
+    scored = score_against(answer(values), reference)
     for name in PROFILES:
         profile = scored.profiles[name]
         assert profile.overlap == undefined(reason)
@@ -211,7 +209,7 @@ def test_no_null_has_skill(
 
     skills: dict[str, float] = {}
     for null, values in nulls.items():
-        found = score_attribution(answer(values), reference, others=[other])
+        found = score_against(answer(values), reference, others=[other])
         profile = found.profiles[name]
         assert set(profile.yardstick.nulls) == {*nulls, RANDOM}
         assert profile.yardstick.nulls[null] == profile.overlap.value
@@ -231,8 +229,8 @@ def test_own_untrained_null_counts(reference: Reference) -> None:
     """What a method finds on an untrained model is no skill of its."""
     target = reference.promptwise.profile("emergence")
     mixed = target + 0.03
-    plain = score_attribution(answer(target), reference).profiles["emergence"]
-    own = score_attribution(answer(mixed), reference, own_untrained=mixed)
+    plain = score_against(answer(target), reference).profiles["emergence"]
+    own = score_against(answer(mixed), reference, own_untrained=mixed)
     profile = own.profiles["emergence"]
 
     assert OWN_UNTRAINED not in plain.yardstick.nulls
@@ -245,7 +243,7 @@ def test_own_untrained_null_without_anything_positive(reference: Reference) -> N
     """A method that finds nothing on an untrained model has nothing subtracted."""
     target = reference.promptwise.profile("emergence")
     with_null, without = (
-        score_attribution(answer(target), reference, own_untrained=own).profiles
+        score_against(answer(target), reference, own_untrained=own).profiles
         for own in (-np.ones(S), None)
     )
 
@@ -261,8 +259,8 @@ def test_stored_untrained_null_is_scored_as_writes(
     target = reference.promptwise.profile("emergence")
     states = np.cumsum(target + 0.1)
     record = make_record(np.cumsum(target), kind="state", untrained=list(states))
-    found = score_record(record, reference).profiles["emergence"]
-    expected = score_attribution(
+    found = score_record(record, find_targets(reference)).profiles["emergence"]
+    expected = score_against(
         answer(target), reference, own_untrained=target + 0.1
     ).profiles["emergence"]
 
@@ -276,8 +274,8 @@ def test_stored_untrained_null_is_scored_as_writes(
 def test_own_null_counts_without_changing_the_scale(reference: Reference) -> None:
     """A method that finds the same on an untrained model has no skill, defined."""
     target = reference.promptwise.profile("emergence")
-    found = score_attribution(answer(target), reference, own_untrained=target)
-    without = score_attribution(answer(target), reference).profiles["emergence"]
+    found = score_against(answer(target), reference, own_untrained=target)
+    without = score_against(answer(target), reference).profiles["emergence"]
     profile = found.profiles["emergence"]
 
     assert profile.overlap.value == pytest.approx(1.0)
@@ -289,10 +287,10 @@ def test_own_null_counts_without_changing_the_scale(reference: Reference) -> Non
 def test_too_little_room_is_left_out_of_the_mean(reference: Reference) -> None:
     """A profile with room below 0.3 is scored, not ranked, and not averaged."""
     target = answer(reference.promptwise.profile("emergence"))
-    best = score_attribution(target, reference).profiles["emergence"].yardstick
+    best = score_against(target, reference).profiles["emergence"].yardstick
     for room, ranked in ((0.29, False), (0.31, True)):
         tight = with_ceiling(reference, emergence=best.best_null[1] + room)
-        scored = score_attribution(target, tight)
+        scored = score_against(target, tight)
         emergence, composition = (scored.profiles[name] for name in PROFILES)
         assert (emergence.ranked, composition.ranked) == (ranked, True)
         assert emergence.skill.value == 1.0
@@ -308,9 +306,9 @@ def test_too_little_room_is_left_out_of_the_mean(reference: Reference) -> None:
 def test_no_room_spoils_nobody_s_mean(reference: Reference, room: float) -> None:
     """A profile without room is left out even where it leaves no room at all."""
     target = answer(reference.promptwise.profile("composition"))
-    best = score_attribution(target, reference).profiles["emergence"].yardstick
+    best = score_against(target, reference).profiles["emergence"].yardstick
     tight = with_ceiling(reference, emergence=best.best_null[1] + room)
-    scored = score_attribution(target, tight)
+    scored = score_against(target, tight)
 
     assert mean_skill([scored]).score.value == 1.0
     assert mean_skill([scored], ["emergence"]).score == undefined(
@@ -323,7 +321,7 @@ def test_own_null_excuses_nobody(reference: Reference) -> None:
     """Whether a profile is ranked is the same for all, own nulls aside."""
     target = reference.promptwise.profile("emergence")
     own = target + 0.01
-    scored = score_attribution(answer(np.roll(target, 1)), reference, own_untrained=own)
+    scored = score_against(answer(np.roll(target, 1)), reference, own_untrained=own)
     profile = scored.profiles["emergence"]
 
     assert profile.yardstick.best_null[0] == "own-untrained"
@@ -337,7 +335,7 @@ def test_own_null_excuses_nobody(reference: Reference) -> None:
 def test_mean_is_over_tasks_and_profiles(trusted: Trusted) -> None:
     """Each task and profile counts alike."""
     scored = [
-        score_attribution(answer(r.promptwise.profile("emergence")), r)
+        score_against(answer(r.promptwise.profile("emergence")), r)
         for r in trusted.references.values()
     ]
     skills = [task.profiles[name].skill.value for name in PROFILES for task in scored]
@@ -350,8 +348,8 @@ def test_mean_is_over_tasks_and_profiles(trusted: Trusted) -> None:
 def test_mean_is_undefined_as_soon_as_one_part_is(trusted: Trusted) -> None:
     """A method cannot be silent where it would be bad."""
     early, late = trusted.references[EARLY], trusted.references[LATE]
-    good = score_attribution(answer(early.promptwise.profile("emergence")), early)
-    bad = score_attribution(answer(-np.ones(16)), late)
+    good = score_against(answer(early.promptwise.profile("emergence")), early)
+    bad = score_against(answer(-np.ones(16)), late)
 
     assert mean_skill([good]).score.value is not None
     for order in ([good, bad], [bad, good]):
@@ -372,7 +370,9 @@ def test_states_are_differenced(reference: Reference, make_record: MakeRecord) -
     target = reference.promptwise.profile("emergence")
     summed = np.cumsum(target)
     state, write = (
-        score_record(make_record(summed, kind=kind), reference).profiles["emergence"]
+        score_record(make_record(summed, kind=kind), find_targets(reference)).profiles[
+            "emergence"
+        ]
         for kind in ("state", "write")
     )
 
@@ -390,7 +390,7 @@ def test_states_per_prompt_are_differenced(
     found = [
         score_record(
             make_record(each.mean(axis=0), kind=kind, per_prompt=each.tolist()),
-            reference,
+            find_targets(reference),
         )
         .profiles["emergence"]
         .interval
@@ -418,7 +418,7 @@ def test_other_version_of_the_task_is_refused(
         rf"version 1 \(digest {task.digest[:12]}\)\. Evaluate the method again\."
     )
     with pytest.raises(DigestError, match=f"^{expected}$"):
-        score_record(moved, reference)
+        score_record(moved, find_targets(reference))
 
 
 def noisy(reference: Reference) -> TaskScores:
@@ -426,7 +426,7 @@ def noisy(reference: Reference) -> TaskScores:
     rng = np.random.default_rng(1)
     target = reference.promptwise.profile("emergence")
     rows = target + 0.1 + rng.normal(0.0, 0.05, (16, S))
-    return score_attribution(answer(rows.mean(axis=0), rows), reference)
+    return score_against(answer(rows.mean(axis=0), rows), reference)
 
 
 def test_intervals_contain_the_point_estimate(reference: Reference) -> None:
@@ -466,7 +466,7 @@ def test_both_sides_are_resampled(reference: Reference) -> None:
     rng = np.random.default_rng(1)
     target = reference.promptwise.profile("emergence")
     rows = target + 0.1 + rng.normal(0.0, 0.05, (16, S))
-    alone = score_attribution(answer(rows.mean(axis=0)), reference)
+    alone = score_against(answer(rows.mean(axis=0)), reference)
     without = alone.profiles["emergence"].interval
 
     assert per_prompt is not None
@@ -479,7 +479,7 @@ def test_a_resample_without_a_score_counts_as_the_worst(reference: Reference) ->
     """Prompts on which nothing is positive do not drop out of the interval."""
     rows = np.zeros((2, S))
     rows[0, 6], rows[1, 6] = 1.0, -0.9
-    found = score_attribution(answer(rows.mean(axis=0), rows), reference)
+    found = score_against(answer(rows.mean(axis=0), rows), reference)
     profile = found.profiles["emergence"]
 
     assert profile.skill.value is not None

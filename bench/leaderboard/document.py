@@ -44,7 +44,8 @@ class BoardProfile(FrozenModel):
     """Whether the profile leaves enough room to rank on."""
     ceiling: Share
     best_null: BestNull
-    nulls: dict[str, Share]
+    own_null: Share | None
+    """Overlap of the method's own answer on an untrained model."""
     pearson: float | None = None
     spearman: float | None = None
     top_k_recall: Share | None = None

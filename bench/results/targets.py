@@ -150,6 +150,6 @@ def measure_yardstick(
 def prompt_weights(n_prompts: int, *, stream: int) -> Float[np.ndarray, "B P"]:
     """Return how much each prompt counts in the mean of each resample."""
     rows = resamples(n_prompts, stream=stream)
-    counts = np.zeros((len(rows), n_prompts))
-    np.add.at(counts, (np.arange(len(rows))[:, None], rows), 1.0)
-    return counts / n_prompts
+    cells = rows + n_prompts * np.arange(len(rows))[:, None]
+    counts = np.bincount(cells.ravel(), minlength=len(rows) * n_prompts)
+    return counts.reshape(len(rows), n_prompts) / n_prompts

@@ -23,12 +23,16 @@
     };
   };
 
-  const write = (state) => {
+  let state = read();
+  let written = "";
+
+  const write = () => {
     const found = new URLSearchParams();
     if (state.sort) { found.set("sort", state.sort); if (state.down) found.set("down", "1"); }
     if (state.query) found.set("q", state.query);
     if (state.tiers) found.set("tiers", [...state.tiers].join(","));
     location.replace(`#${found}`);
+    written = location.hash;
   };
 
   const value = (row, key) => {
@@ -37,7 +41,8 @@
     return text.has(key) || found === "" ? found : Number(found);
   };
 
-  const compare = (state) => (a, b) => {
+  const compare = (a, b) => {
+    if (!state.sort) return original.get(a) - original.get(b);
     const x = value(a, state.sort), y = value(b, state.sort);
     if (x === "" || y === "") return (x === "") - (y === "") || original.get(a) - original.get(b);
     const sign = x < y ? -1 : x > y ? 1 : 0;
@@ -45,16 +50,14 @@
   };
 
   const show = () => {
-    const state = read();
-    const sorted = [...rows].sort(state.sort ? compare(state) : (a, b) => original.get(a) - original.get(b));
     const wanted = state.query.toLowerCase();
     let visible = 0;
-    for (const row of sorted) {
+    for (const row of rows) {
       const kept = row.dataset.method.toLowerCase().includes(wanted) && (!state.tiers || state.tiers.has(row.dataset.tier));
       row.hidden = !kept;
       visible += kept;
     }
-    body.append(...sorted);
+    body.append(...[...rows].sort(compare));
     for (const heading of headings) {
       if (heading.dataset.key === state.sort) heading.ariaSort = state.down ? "descending" : "ascending";
       else heading.removeAttribute("aria-sort");
@@ -64,23 +67,37 @@
     count.textContent = `${visible} of ${rows.length} rows`;
   };
 
+  const choose = (change) => { state = { ...state, ...change }; show(); };
+
   for (const heading of headings) {
     heading.querySelector("button").addEventListener("click", () => {
-      const state = read(), key = heading.dataset.key;
+      const key = heading.dataset.key;
       // numbers are wanted largest first, except places and costs
       const first = !text.has(key) && !["rank", "here", "cost"].includes(key);
-      const again = state.sort === key;
-      write({ ...state, sort: key, down: again ? !state.down : first });
+      choose({ sort: key, down: state.sort === key ? !state.down : first });
+      write();
     });
   }
-  query.addEventListener("input", () => write({ ...read(), query: query.value }));
+  let later;
+  query.addEventListener("input", () => {
+    choose({ query: query.value });
+    // browsers refuse an address that changes with every letter of a fast writer
+    clearTimeout(later);
+    later = setTimeout(write, 200);
+  });
   for (const tier of tiers) {
     tier.addEventListener("change", () => {
       const kept = tiers.filter((t) => t.checked).map((t) => t.value);
-      write({ ...read(), tiers: kept.length === tiers.length ? null : new Set(kept) });
+      choose({ tiers: kept.length === tiers.length ? null : new Set(kept) });
+      write();
     });
   }
   document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
-  addEventListener("hashchange", show);
+  addEventListener("hashchange", () => {
+    // the link to the content chooses nothing; what was written here is known
+    if (["#content", written].includes(location.hash)) return;
+    state = read();
+    show();
+  });
   show();
 })();

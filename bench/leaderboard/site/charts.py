@@ -15,11 +15,18 @@ Spec = dict[str, object]
 MOST_SHOWN = 60
 """Rows of a chart with a line for each; the table shows all."""
 
+# each at least 3 to 1 against both a white and a dark page
 TIERS = alt.Scale(
     domain=["built-in", "claimed", "oracle", "null"],
-    range=["#0072b2", "#d55e00", "#009e73", "#888888"],
+    range=["#2a86c8", "#d55e00", "#009e73", "#888888"],
 )
 SKILL = alt.Scale(domain=[-1, 1], scheme="blueorange", reverse=True)
+ROW, NARROW_ROW, NARROW_WIDTH = 18, 34, 560
+"""Pixels; charts.js takes what is narrow on a phone."""
+POWERS = alt.Axis(tickCount=4, format="~g")
+
+BESIDE = "beside"
+"""Style of an axis of names: beside their lines, and above them on a phone."""
 
 
 def board_charts(board: Board) -> dict[str, Spec]:
@@ -55,25 +62,35 @@ def forest(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
         for row in rows
     ]
     order = [row.method for row in rows]
-    y = alt.Y("method:N", sort=order, title=None, axis=alt.Axis(labelLimit=260))
-    x = alt.Scale(domain=[-1, 1])
+    names = alt.Axis(labelLimit=260, style=BESIDE)
     base = alt.Chart(alt.Data(values=data)).encode(
-        y=y,
-        color=alt.Color("tier:N", scale=TIERS),
+        y=alt.Y("method:N", sort=order, title=None, axis=names),
+        color=alt.Color("tier:N", scale=TIERS, title=None),
         tooltip=["method:N", "tier:N", alt.Tooltip("skill:Q", format=".3f")],
     )
-    tasks = base.mark_rule(strokeWidth=1).encode(
-        x=alt.X("tasks low:Q", scale=x, title="mean skill"), x2="tasks high:Q"
+    tasks = base.mark_rule(strokeWidth=1.5, opacity=1).encode(
+        x=_mean_skill("tasks low"), x2="tasks high:Q"
     )
-    prompts = base.mark_rule(strokeWidth=4, opacity=0.5).encode(
-        x=alt.X("prompts low:Q", scale=x, title="mean skill"), x2="prompts high:Q"
+    prompts = base.mark_rule(strokeWidth=5, opacity=0.5).encode(
+        x=_mean_skill("prompts low"), x2="prompts high:Q"
     )
-    points = base.mark_point(filled=True, size=45).encode(
-        x=alt.X("skill:Q", scale=x, title="mean skill")
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(
+        x=_mean_skill("skill")
     )
+    # a number: a step does not go with a width that fits, Vega-Lite warns and drops it
     return alt.layer(tasks, prompts, points).properties(
-        width="container", height=alt.Step(14)
+        width="container",
+        height=ROW * len(rows),
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        usermeta={"narrow": {"height": NARROW_ROW * len(rows)}},
     )
+
+
+def _mean_skill(field: str) -> alt.X:
+    at_zero = alt.condition("datum.value === 0", alt.value(3), alt.value(1))
+    axis = alt.Axis(tickCount=10, gridWidth=at_zero)
+    scale = alt.Scale(domain=[-1, 1])
+    return alt.X(f"{field}:Q", scale=scale, axis=axis, title="mean skill")
 
 
 def _bounds(name: str, interval: tuple[float, float] | None) -> dict[str, float | None]:
@@ -96,7 +113,7 @@ def wins(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
         .mark_rect()
         .encode(
             y=alt.Y("method:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
-            x=alt.X("other:N", sort=order, title=None, axis=alt.Axis(labelLimit=120)),
+            x=alt.X("other:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
             color=alt.Color(
                 "wins:Q",
                 scale=alt.Scale(domain=[0, 1], scheme="blueorange", reverse=True),
@@ -104,7 +121,7 @@ def wins(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
             ),
             tooltip=["method:N", "other:N", alt.Tooltip("wins:Q", format=".0%")],
         )
-        .properties(width=alt.Step(14), height=alt.Step(14))
+        .properties(width=alt.Step(ROW), height=alt.Step(ROW))
     )
 
 
@@ -147,7 +164,12 @@ def task_map(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
         .encode(
             y=alt.Y("method:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
             x=alt.X("task:N", title=None, axis=alt.Axis(labelAngle=-45)),
-            column=alt.Column("profile:N", title=None),
+            column=alt.Column(
+                "profile:N",
+                title=None,
+                sort=list(PROFILES),
+                header=alt.Header(labelAnchor="start"),
+            ),
             color=alt.Color("skill:Q", scale=SKILL),
             tooltip=[
                 "method:N",
@@ -156,7 +178,7 @@ def task_map(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
                 alt.Tooltip("skill:Q", format=".3f"),
             ],
         )
-        .properties(width=alt.Step(34), height=alt.Step(14))
+        .properties(width=alt.Step(34), height=alt.Step(ROW))
     )
 
 
@@ -168,14 +190,18 @@ def cost(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
             "tier": row.tier,
             "skill": row.mean_skill,
             "cost": round(row.cost_forward_equivalents, 3),
-            "front": not any(_outdoes(other, row) for other in rows),
+            "front": row.kind != "oracle"
+            and not any(_outdoes(other, row) for other in rows),
         }
         for row in rows
         if row.cost_forward_equivalents
     ]
     base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X(
-            "cost:Q", scale=alt.Scale(type="log"), title="cost in forward-equivalents"
+            "cost:Q",
+            scale=alt.Scale(type="log", nice=False, padding=20),
+            axis=POWERS,
+            title="cost in forward-equivalents",
         ),
         y=alt.Y("skill:Q", title="mean skill"),
         tooltip=[
@@ -184,16 +210,18 @@ def cost(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
             alt.Tooltip("cost:Q", format=".1f"),
         ],
     )
-    points = base.mark_point(filled=True, size=60).encode(
-        color=alt.Color("tier:N", scale=TIERS)
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(
+        color=alt.Color("tier:N", scale=TIERS, title=None)
     )
     # names of all would hide each other
     names = (
-        base.mark_text(align="left", dx=7, fontSize=10)
-        .encode(text="method:N", color=alt.Color("tier:N", scale=TIERS))
+        base.mark_text(align="left", dx=4, dy=-9, limit=180)
+        .encode(text="method:N")
         .transform_filter("datum.front")
     )
-    return alt.layer(points, names).properties(width="container", height=420)
+    return alt.layer(points, names).properties(
+        width="container", height=420, usermeta={"narrow": {"width": NARROW_WIDTH}}
+    )
 
 
 def _outdoes(one: BoardRow, other: BoardRow) -> bool:

@@ -25,6 +25,7 @@ from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference
 from bench.results.trusted import Trusted
+from bench.scores.shares import has_shares
 
 STATIC = (
     "style.css",
@@ -114,7 +115,7 @@ def _task(
         row.method: record.writes.values
         for row in board.rows
         for record in records.get(row.method, ())
-        if record.task.id == task
+        if record.task.id == task and has_shares(record.writes.values)
     }
     charts = {
         "signature": signature_curve(reference.record),

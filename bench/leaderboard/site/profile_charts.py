@@ -43,17 +43,20 @@ def overlay(reference: Reference, values: Values) -> Spec:
 
 
 def overlays(reference: Reference, methods: Mapping[str, Values]) -> Spec:
-    """Draw the reference with the shares of one of many methods, to be chosen."""
+    """Draw the reference with the shares of one of many methods, to be chosen.
+
+    Every method must have shares: the bars stand in the rows of the chosen one.
+    """
     names = section_names(reference.promptwise.n_sections // 2)
     chosen = alt.param(
         name="chosen",
         value=next(iter(methods)),
-        bind=alt.binding_select(options=list(methods), name="method "),
+        bind=alt.binding_select(
+            options=list(methods), name="Method ", element="#choice-overlay"
+        ),
     )
     found = {
-        name: [_round(x) for x in shares(values)]
-        for name, values in methods.items()
-        if has_shares(values)
+        name: [_round(x) for x in shares(values)] for name, values in methods.items()
     }
     data = [
         {
@@ -91,10 +94,14 @@ def _bars_and_points(
         ],
     )
     bars = base.mark_bar(color=REFERENCE).encode(y=alt.Y("reference:Q", title="share"))
-    points = base.mark_point(color=METHOD, filled=True, size=40).encode(y=f"{value}:Q")
-    layered = alt.layer(bars, points).properties(width=alt.Step(16), height=150)
+    points = base.mark_point(color=METHOD, filled=True, size=45, opacity=1).encode(
+        y=f"{value}:Q"
+    )
+    # the least width: rows cannot follow their place, charts.js makes them wider
+    layered = alt.layer(bars, points).properties(width=14 * len(names), height=150)
+    above = alt.Header(labelOrient="top", labelAnchor="start")
     return layered.facet(
-        row=alt.Row("profile:N", title=None, sort=list(PROFILES)),
+        row=alt.Row("profile:N", title=None, sort=list(PROFILES), header=above),
         data=alt.Data(values=list(data)),
     )
 
@@ -117,7 +124,9 @@ def strength_curve(record: ReferenceRecord) -> Spec:
     window = alt.Chart(
         alt.Data(values=[{"from": regime.lowest, "to": regime.highest}])
     ).mark_rect(opacity=0.15, color="#009e73")
-    x = alt.X("strength:Q", scale=alt.Scale(type="log"), title="strength")
+    powers = alt.Axis(tickCount=5, format="~e")
+    scale = alt.Scale(type="log")
+    x = alt.X("strength:Q", scale=scale, axis=powers, title="strength")
     lines = (
         alt.Chart(alt.Data(values=data))
         .mark_line(point=True)

@@ -1,47 +1,28 @@
 import json
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from posixpath import normpath
 
 import numpy as np
 import pytest
 
-from bench.cli.leaderboard import leaderboard_entries
 from bench.leaderboard.document import Board
-from bench.leaderboard.generate import Leaderboard, generate
+from bench.leaderboard.generate import Leaderboard
 from bench.leaderboard.site.charts import board_charts
 from bench.leaderboard.site.pages import page_of, page_of_task, render_site
 from bench.results.trusted import Trusted
 from bench.scores.shares import shares
+from tests.leaderboard.site.boards import HOSTILE
 
 EARLY, LATE = "induction/early", "induction/late"
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "a|b `c` \"d\" 'e' &amp; {{ 7 * 7 }}",
-    "right\u202eleft\u2066",
-    "x" * 200,
-    "../../escape",
-]
 
-pytestmark = pytest.mark.usefixtures("few_resamples")
-
-Submit = Callable[..., Path]
 Site = dict[str, str]
 
 
-@pytest.fixture
-def board(submit: Submit, repository: Path, trusted: Trusted) -> Leaderboard:
-    """A board of two methods and the nulls."""
-    submit("eap-ig", origin="built-in")
-    submit("my-method", flat=1.0)
-    return generate(leaderboard_entries(repository, trusted), trusted)
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(board: Leaderboard, trusted: Trusted) -> Site:
-    """Its pages."""
+    """The pages of a board."""
     return pages(board.board, board, trusted)
 
 
@@ -122,7 +103,9 @@ def test_charts_hold_the_board_s_numbers(site: Site, board: Leaderboard) -> None
     (data,) = {id(layer): layer for layer in [found["forest"]["data"]]}.values()
     by_method = {row["method"]: row for row in data["values"]}
 
-    for row in board.board.rows:
+    drawn = [row for row in board.board.rows if row.mean_skill is not None]
+    assert set(by_method) == {row.method for row in drawn}
+    for row in drawn:
         assert by_method[row.method]["skill"] == row.mean_skill
         low, high = row.interval or (None, None)
         assert by_method[row.method]["tasks low"] == low
@@ -161,6 +144,36 @@ def test_profiles_are_those_of_reference_and_method(
     assert [d["section"] for d in drawn[:2]] == ["attn 0", "mlp 0"]
 
 
+def test_only_what_can_be_drawn_is_offered(site: Site) -> None:
+    """A method that found nothing has no points, and would take the bars along."""
+    found = charts(site[page_of_task(EARLY)])["overlay"]
+    (chosen,) = found["params"]
+
+    assert chosen["value"] in chosen["bind"]["options"]
+    assert set(chosen["bind"]["options"]) == {d["method"] for d in data_of(found)}
+    assert "my-method" in chosen["bind"]["options"]
+    assert "says-nothing" not in chosen["bind"]["options"]
+
+
+def test_names_beside_costs_by_hand(board: Leaderboard) -> None:
+    """Named are the cheapest and the best; no oracle, and none stands in the way."""
+    fields = ("method", "kind", "mean_skill", "cost_forward_equivalents")
+    wanted = [
+        ("cheap", "builtin", 0.1, 1.0),
+        ("worse", "builtin", 0.0, 2.0),
+        ("best", "builtin", 0.5, 3.0),
+        ("true", "oracle", 0.9, 1.0),
+    ]
+    rows = tuple(
+        row.model_copy(update=dict(zip(fields, values, strict=True)))
+        for row, values in zip(board.board.rows, wanted, strict=False)
+    )
+    found = board_charts(board.board.model_copy(update={"rows": rows}))
+
+    named = {d["method"] for d in data_of(found["cost"]) if d["front"]}
+    assert named == {"cheap", "best"}
+
+
 def test_task_page_shows_gates(site: Site, trusted: Trusted) -> None:
     """Every gate stands there with what was measured."""
     text = " ".join(Page(site[page_of_task(EARLY)]).text)
@@ -170,7 +183,7 @@ def test_task_page_shows_gates(site: Site, trusted: Trusted) -> None:
         assert f"{gate.measured:.4g}" in text
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [*HOSTILE, "../../escape"])
 def test_hostile_names_are_text(
     name: str, board: Leaderboard, trusted: Trusted, site: Site
 ) -> None:

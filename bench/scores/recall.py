@@ -20,11 +20,16 @@ TOP_K_RECALL = ScoreSpec(
 
 
 def main_sections(reference: Float[np.ndarray, " S"]) -> tuple[int, ...]:
-    """Return the fewest sections that hold 80 % of the reference, largest first."""
+    """Return the fewest sections that hold 80 % of the reference, largest first.
+
+    With them all that are as large as the last: otherwise the order of equal sections
+    would say which are wanted, and the reference itself would not recall them all.
+    """
     held = shares(reference)
     order = np.argsort(-held, kind="stable")
     # a sum that should be exactly 0.8 may fall short by a rounding error
-    count = int(np.searchsorted(np.cumsum(held[order]), HELD - 1e-9)) + 1
+    last = order[np.searchsorted(np.cumsum(held[order]), HELD - 1e-9)]
+    count = (held >= held[last]).sum()
     return tuple(order[:count].tolist())
 
 

@@ -19,8 +19,9 @@ FEW = arrays(np.float64, 5, elements=st.integers(0, 3).map(float))
         ([2.1, 0.0, 7.9], (2, 0)),
         ([1.0, 1.0], (0, 1)),
         ([0.1, 0.5, 0.4, -7.0], (1, 2)),
-        ([1.0] * 5, (0, 1, 2, 3)),  # 4 of 5; sums of fifths round
-        ([0.1] * 10, (0, 1, 2, 3, 4, 5, 6, 7)),
+        ([2.0, 1.0, 2.0, 2.0, 2.0, 1.0], (0, 2, 3, 4)),  # sums of fifths round
+        ([1.0] * 5, (0, 1, 2, 3, 4)),  # none of five is the last
+        ([0.7, 0.15, 0.0, 0.15], (0, 1, 3)),
     ],
 )
 def test_main_sections_by_hand(

@@ -62,7 +62,7 @@ def spearman(
 
 
 def _standardised(x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"] | None:
-    peak = np.abs(x).max()
+    peak = np.abs(x).max(initial=0.0)
     if peak == 0.0:
         return None
     # the peak first: the spread of huge values must not overflow
@@ -75,7 +75,7 @@ def _standardised(x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"] | None:
 
 def _tied(x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
     """Set what is below 5 % of the peak to 0, negative values included."""
-    return np.where(x < TIED_BELOW * max(x.max(), 0.0), 0.0, np.clip(x, 0.0, None))
+    return np.where(x < TIED_BELOW * x.max(initial=0.0), 0.0, np.clip(x, 0.0, None))
 
 
 def _ranks(x: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:

@@ -51,12 +51,6 @@ def test_spearman_agrees_with_scipy(one: np.ndarray, other: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("score", [pearson, spearman], ids=["pearson", "spearman"])
-def test_reversed_is_minus_one(score: Compare) -> None:
-    """The reversed ramp is the worst there is."""
-    assert score(RAMP[::-1].copy(), RAMP).value == pytest.approx(-1.0)
-
-
-@pytest.mark.parametrize("score", [pearson, spearman], ids=["pearson", "spearman"])
 @pytest.mark.parametrize("size", [1, 5])
 def test_constant_is_undefined(score: Compare, size: int) -> None:
     """A constant on either side has no correlation, nor has a single section."""
@@ -79,16 +73,6 @@ def test_pearson_is_blind_to_an_offset() -> None:
     assert pearson(RAMP + 100.0, RAMP).value == pytest.approx(1.0)
 
 
-def test_pearson_of_negative_values_is_defined() -> None:
-    """An attribution that is negative everywhere may still correlate."""
-    assert pearson(RAMP - 100.0, RAMP).value == pytest.approx(1.0)
-
-
-def test_spearman_of_negative_values_is_undefined() -> None:
-    """Where nothing is positive all sections are tied."""
-    assert spearman(RAMP - 100.0, RAMP) == CONSTANT
-
-
 def test_spearman_ties_noise_below_the_peak() -> None:
     """The order of sections below 5 % of the peak does not matter."""
     peak = np.array([0.0, 0.0, 1.0, 0.0])
@@ -107,10 +91,3 @@ def test_spearman_keeps_five_percent() -> None:
     assert spearman(below, np.array([0.0, 1.0, 2.0])).value == pytest.approx(
         np.sqrt(3) / 2
     )
-
-
-def test_spearman_is_blind_to_monotone_transforms() -> None:
-    """Squaring keeps the order and so the rank correlation."""
-    other = np.array([2.0, 1.0, 5.0, 3.0, 4.0])
-
-    assert spearman(other**2, RAMP).value == pytest.approx(spearman(other, RAMP).value)

@@ -31,25 +31,11 @@ def test_main_sections_by_hand(
     assert main_sections(np.array(reference)) == expected
 
 
-def test_wrong_peak_finds_nothing() -> None:
-    """Ranking another section first recalls none of a single main one."""
-    found = top_k_recall(np.array([1.0, 0.5, 0.0]), np.array([0.0, 0.0, 1.0]))
-
-    assert found.value == 0.0
-
-
 def test_constant_has_the_recall_of_chance() -> None:
     """A constant recalls k of S sections."""
     assert top_k_recall(np.ones(8), np.eye(8)[3]).value == pytest.approx(1 / 8)
     pair = np.array([0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     assert top_k_recall(np.ones(8), pair).value == pytest.approx(2 / 8)
-
-
-def test_two_tied_peaks_share_the_only_place() -> None:
-    """With one place for two equal sections, the right one gets it half the time."""
-    found = top_k_recall(np.array([0.0, 1.0, 1.0]), np.array([0.0, 0.0, 1.0]))
-
-    assert found.value == pytest.approx(0.5)
 
 
 def test_only_order_matters() -> None:
@@ -82,13 +68,3 @@ def test_recall_under_ties_agrees_with_enumeration(
     expected = recall_of_every_order(attribution, wanted)
 
     assert top_k_recall(attribution, reference).value == pytest.approx(expected)
-
-
-def test_recall_of_random_attributions_is_that_of_chance() -> None:
-    """Over random orders of all sections the mean recall is k / S."""
-    rng = np.random.default_rng(0)
-    reference = np.array([0.0, 4.0, 0.0, 3.0, 3.0, 0.0, 0.0, 0.0])
-    found = [top_k_recall(rng.random(8), reference).value for _ in range(4000)]
-
-    mean = np.mean([value for value in found if value is not None])
-    assert mean == pytest.approx(3 / 8, abs=4 * 0.28 / np.sqrt(4000))

@@ -1,13 +1,10 @@
 import pytest
 
-from bench.scores.correlation import PEARSON, SPEARMAN
-from bench.scores.depth import ONSET_ERROR, WASSERSTEIN
-from bench.scores.overlap import OVERLAP
-from bench.scores.recall import TOP_K_RECALL
 from bench.scores.score import Score, ScoreSpec, undefined
 from bench.scores.skill import SKILL
+from tests.scores.every_score import DECLARED
 
-SPECS = [OVERLAP, PEARSON, SPEARMAN, ONSET_ERROR, WASSERSTEIN, TOP_K_RECALL, SKILL]
+SPECS = [*(spec for _, spec in DECLARED), SKILL]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel
 
-from bench.profiles.promptwise import PROFILES
+from bench.profiles.promptwise import PROFILES, PromptwiseReference
+from bench.scores.shares import has_shares
 
 AT_POINTS = (
     "signature",
@@ -61,7 +62,8 @@ def reference_problems(
     for profile, value in document["ceiling"].items():
         if not 0 <= value <= 1:
             yield f"  ceiling/{profile}: {value:g} is no overlap."
-    yield from _array_problems(arrays, prompts=prompts, n_sections=n_sections)
+    problems = list(_array_problems(arrays, prompts=prompts, n_sections=n_sections))
+    yield from problems or _profile_problems(arrays)
 
 
 def _lengths(name: str, value: Any, size: int) -> Iterator[str]:
@@ -87,3 +89,16 @@ def _array_problems(
     for name, values in arrays.items():
         if not np.isfinite(values).all():
             yield f"  array {name}: holds a value that is not finite."
+
+
+def _profile_problems(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
+    promptwise = PromptwiseReference(
+        gain=arrays["gain"],
+        signature=arrays["signature"][:, -1],
+        ablated=arrays["ablated_mean"],
+    )
+    for name in PROFILES:
+        with np.errstate(divide="ignore", invalid="ignore"):  # no signature at all
+            profile = promptwise.profile(name)
+        if not has_shares(profile):
+            yield f"  {name}: nowhere positive, so nothing can be scored against it."

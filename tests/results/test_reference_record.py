@@ -221,3 +221,22 @@ def test_arrays_that_do_not_fit_the_task(
     ]
     replace_arrays(path, **{name: array})
     assert read_reference(task, root=repository).promptwise.n_prompts == len(array)
+
+
+@pytest.mark.parametrize("spoilt", ["gain", "ablated_mean", "signature"])
+def test_a_profile_without_anything_positive(
+    spoilt: str, task: Task, repository: Path, path: Path
+) -> None:
+    """Every score and null against it would be undefined: it is no reference."""
+    arrays = read_arrays(path.with_suffix(".safetensors"))
+    change = {
+        "gain": -np.abs(arrays["gain"]),
+        "ablated_mean": 2.0 * arrays["signature"][:, -1:] + 0.0 * arrays["gain"],
+        "signature": 0.0 * arrays["signature"],
+    }
+    replace_arrays(path, **{spoilt: change[spoilt]})
+
+    name = "emergence" if spoilt == "gain" else "composition"
+    assert refusal(task, repository) == [
+        f"  {name}: nowhere positive, so nothing can be scored against it."
+    ]

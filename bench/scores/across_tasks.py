@@ -39,7 +39,7 @@ def student_interval(families: Sequence[Family]) -> tuple[float, float] | None:
     interval of a one-sample t-test.
     """
     spare = np.array([len(family) - 1 for family in families])
-    if not families or not spare.all():
+    if not families or (spare < 1).any():
         return None
     mean = family_mean(families)
     parts = np.array([f.var(ddof=1) / (len(f) * len(families) ** 2) for f in families])

@@ -17,6 +17,8 @@ N_SPLITS = 100
 """Number of splits into halves. They are part of the definition: the generator below is
 fixed, so a reference has one reliability and one ceiling."""
 
+NO_HALVES = "a single prompt has no halves"
+
 Rows = Int[np.ndarray, " n"]
 
 
@@ -34,6 +36,8 @@ def reliability(reference: PromptwiseReference, name: ProfileName) -> Score:
 
     Spearman-Brown: ``2 r / (1 + r)`` with r the mean correlation of the halves.
     """
+    if reference.n_prompts // 2 == 0:
+        return undefined(NO_HALVES)
     found = [
         pearson(reference.profile(name, one), reference.profile(name, other)).value
         for one, other in split_halves(reference.n_prompts)
@@ -51,6 +55,8 @@ def ceiling(reference: PromptwiseReference, name: ProfileName) -> Score:
     It is what a second measurement by the same protocol reaches on half the prompts, so
     a method that knew the circuit exactly could score slightly higher.
     """
+    if reference.n_prompts // 2 == 0:
+        return undefined(NO_HALVES)
     found = [
         overlap(reference.profile(name, one), reference.profile(name, other)).value
         for one, other in split_halves(reference.n_prompts)

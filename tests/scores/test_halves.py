@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
+from bench.scores import halves
 from bench.scores.halves import N_SPLITS, ceiling, reliability, split_halves
 from bench.scores.score import Score
 
@@ -145,3 +148,71 @@ def test_half_without_positive_part_has_no_ceiling(bad: int) -> None:
     assert ceiling(reference, "emergence") == Score(
         None, "a half of the prompts gives a profile that is not positive"
     )
+
+
+@every_profile
+@pytest.mark.parametrize("n_prompts", [0, 1])
+def test_what_cannot_be_halved_is_undefined(name: ProfileName, n_prompts: int) -> None:
+    """Empty halves are a state with its reason, and no warning."""
+    reference = make_reference(noise=0.1, n_prompts=n_prompts)
+
+    for score in (reliability, ceiling):
+        assert score(reference, name) == Score(None, "a single prompt has no halves")
+
+
+def gains_only(gain: np.ndarray) -> PromptwiseReference:
+    """Make a reference of which the emergence alone is looked at."""
+    return PromptwiseReference(
+        gain=gain, signature=np.ones(len(gain)), ablated=np.zeros(gain.shape)
+    )
+
+
+@pytest.mark.parametrize("size", [2, 6])
+def test_ceiling_of_unrelated_prompts(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two halves that know nothing of each other share S / (2 S - 1) on average.
+
+    Shares uniform on the simplex are Beta(1, S - 1), and the smaller of two of these
+    is Beta(1, 2 S - 2).
+    """
+    monkeypatch.setattr(halves, "N_SPLITS", 1)  # of two prompts there are no more
+    rng = np.random.default_rng(3)
+    drawn = rng.dirichlet(np.ones(size), size=(500, 2))
+    found = [ceiling(gains_only(pair), "emergence").value for pair in drawn]
+    values = np.array(found, dtype=float)
+
+    error = float(values.std() / np.sqrt(len(values)))
+    assert values.mean() == pytest.approx(size / (2 * size - 1), abs=4 * error)
+
+
+def test_ceiling_of_halves_without_a_common_section() -> None:
+    """Two prompts that lie elsewhere leave a ceiling of 0, which is a number."""
+    assert ceiling(gains_only(np.eye(2)), "emergence") == Score(0.0)
+
+
+@every_profile
+def test_units_and_names_of_sections_do_not_matter(name: ProfileName) -> None:
+    """Scale and order of sections, the same in every prompt, change nothing."""
+    plain = make_reference(noise=0.3)
+    order = np.array([2, 0, 3, 1])
+    changed = PromptwiseReference(
+        gain=8.0 * plain.gain[:, order],
+        signature=8.0 * plain.signature,
+        ablated=8.0 * plain.ablated[:, order],
+    )
+
+    for score in (reliability, ceiling):
+        assert score(changed, name).value == pytest.approx(score(plain, name).value)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1), shift=st.sampled_from([-1.0, 0.0, 1.0]))
+def test_both_keep_within_their_bounds(seed: int, shift: float) -> None:
+    """An overlap and a correlation, whatever the prompts, or undefined."""
+    rng = np.random.default_rng(seed)
+    reference = gains_only(rng.normal(shift, 1.0, (int(rng.integers(2, 6)), 4)))
+    top, sure = ceiling(reference, "emergence"), reliability(reference, "emergence")
+
+    assert top.value is None or 0.0 <= top.value <= 1.0
+    assert sure.value is None or -1.0 <= sure.value <= 1.0

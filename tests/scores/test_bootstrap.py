@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
 
 from bench.scores.bootstrap import N_RESAMPLES, percentile_interval, resamples
 
@@ -53,3 +57,44 @@ def test_bootstrap_interval_of_a_mean_has_the_right_width() -> None:
 
     expected = 2 * 1.96 * sample.std() / np.sqrt(200)
     assert high - low == pytest.approx(expected, rel=0.15)
+
+
+def test_interval_agrees_with_scipy() -> None:
+    """Of the same resamples it is scipy's percentile interval."""
+    sample = np.random.default_rng(1).exponential(size=30)
+    found = stats.bootstrap(
+        (sample,), np.mean, n_resamples=500, method="percentile", rng=2
+    )
+    low, high = found.confidence_interval
+
+    assert percentile_interval(found.bootstrap_distribution) == pytest.approx(
+        (low, high)
+    )
+
+
+def test_resamples_vary_as_scipy_s_do() -> None:
+    """The means of resamples spread as those of scipy, by s / sqrt(n)."""
+    sample = np.random.default_rng(4).exponential(size=40)
+    own = np.array([sample[rows].mean() for rows in resamples(40, stream=0)])
+    other = stats.bootstrap((sample,), np.mean, n_resamples=N_RESAMPLES, rng=2)
+
+    expected = sample.std() / np.sqrt(40)
+    # the spread of 400 values is known to 1 in sqrt(800)
+    assert own.std() == pytest.approx(expected, rel=4 / np.sqrt(2 * N_RESAMPLES))
+    assert own.std() == pytest.approx(other.standard_error, rel=0.2)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    values=arrays(np.float64, 20, elements=st.floats(-1.0, 1.0, allow_subnormal=False)),
+    scale=st.floats(0.1, 10.0),
+)
+def test_interval_follows_its_values(values: np.ndarray, scale: float) -> None:
+    """It lies within the values, and moves, grows and mirrors with them."""
+    low, high = percentile_interval(values)
+
+    assert values.min() <= low <= high <= values.max()
+    assert percentile_interval(scale * values + 0.5) == pytest.approx(
+        (scale * low + 0.5, scale * high + 0.5), abs=1e-12
+    )
+    assert percentile_interval(-values) == pytest.approx((-high, -low), abs=1e-12)

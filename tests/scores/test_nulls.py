@@ -3,6 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
+from scipy.integrate import quad
 
 from bench.scores.nulls import (
     ANALYTIC,
@@ -108,6 +110,30 @@ def test_random_overlap_agrees_with_monte_carlo(reference: list[float]) -> None:
     assert random_overlap(np.array(reference)) == pytest.approx(
         found.mean(), abs=4 * error
     )
+
+
+@settings(deadline=None, max_examples=20)
+@given(reference=references(), seed=st.integers(0, 99))
+def test_random_overlap_agrees_with_quadrature(
+    reference: np.ndarray, seed: int
+) -> None:
+    """It is the sum of E min(share, t) under scipy's Beta, in any unit and any order.
+
+    ``E min(share, t)`` is the integral up to t of the chance to lie above.
+    """
+    order = np.random.default_rng(seed).permutation(len(reference))
+    above = stats.beta(1, len(reference) - 1).sf
+    found = [quad(above, 0.0, t)[0] for t in shares(reference)]
+
+    assert random_overlap(reference) == pytest.approx(sum(found), abs=1e-9)
+    assert random_overlap(3.0 * reference[order]) == pytest.approx(sum(found), abs=1e-9)
+
+
+def test_random_overlap_of_rows() -> None:
+    """Many references at once give what single ones give."""
+    rows = np.random.default_rng(0).random((5, 6))
+
+    assert random_overlap(rows).tolist() == [random_overlap(row) for row in rows]
 
 
 @settings(deadline=None, max_examples=50)

@@ -294,7 +294,7 @@ PROVENANCE = Provenance(
 )
 
 
-def write_task(root: Path, task_id: str) -> Task:
+def write_task(root: Path, task_id: str, *, blocks: int) -> Task:
     """Write a task with a model of one dummy file."""
     name = task_id.partition("/")[2]
     config = root / "tasks" / "models" / name / "config.json"
@@ -304,7 +304,7 @@ def write_task(root: Path, task_id: str) -> Task:
     write_atomically(folder / "prompts.jsonl", "".join(lines).encode())
     text = TASK.format(
         name=name,
-        blocks=CIRCUITS[task_id][0],
+        blocks=blocks,
         config=sha256_of_file(config),
         prompts=sha256_of_file(folder / "prompts.jsonl"),
     )
@@ -408,17 +408,21 @@ def synthetic_record(task: Task, arrays: dict[str, np.ndarray]) -> ReferenceReco
     )
 
 
+def write_reference(root: Path, task: Task, arrays: dict[str, np.ndarray]) -> None:
+    """Store a reference that no model was run for."""
+    path = reference_path(task, root=root)
+    write_atomically(path.with_suffix(".safetensors"), arrays_to_bytes(arrays))
+    write_atomically(path, to_json(synthetic_record(task, arrays)))
+
+
 @pytest.fixture(scope="session")
 def repository_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two synthetic tasks with references that no model was run for."""
     root = tmp_path_factory.mktemp("template")
     write_atomically(root / "tasks" / "suites.toml", SUITES.encode())
-    for task_id in CIRCUITS:
-        task = write_task(root, task_id)
-        arrays = synthetic_arrays(task_id)
-        path = reference_path(task, root=root)
-        write_atomically(path.with_suffix(".safetensors"), arrays_to_bytes(arrays))
-        write_atomically(path, to_json(synthetic_record(task, arrays)))
+    for task_id, (blocks, *_) in CIRCUITS.items():
+        task = write_task(root, task_id, blocks=blocks)
+        write_reference(root, task, synthetic_arrays(task_id))
     return root
 
 

@@ -1,5 +1,6 @@
 """``bench leaderboard``: generate the leaderboard."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from bench.leaderboard.generate import (
 )
 from bench.leaderboard.rows import Entry
 from bench.results.trusted import Trusted
-from bench.submissions.collect import collect_submissions
+from bench.submissions.collect import ValidSubmission, collect_submissions
 
 
 def leaderboard(
@@ -67,14 +68,20 @@ def _write_pages(generated: Leaderboard, trusted: Trusted, folder: Path) -> None
 
 def leaderboard_entries(root: Path, trusted: Trusted) -> list[Entry]:
     """Turn the submissions to the leaderboard's suite into its entries."""
-    tasks = trusted.suite(SUITE).tasks
     return [
-        Entry(
-            method=found.manifest.method,
-            records=tuple(found.records[t] for t in tasks if t in found.records),
-            scores=tuple(found.scores[t] for t in tasks if t in found.scores),
-            incomplete=found.manifest.incomplete,
-        )
+        _entry(found, trusted.suite(SUITE).tasks)
         for found in collect_submissions(root, trusted)
         if found.manifest.suite.name == SUITE
     ]
+
+
+def _entry(found: ValidSubmission, tasks: Sequence[str]) -> Entry:
+    """Keep of a submission what the board shows: single prompts are scored by now."""
+    done = [task for task in tasks if task in found.records]
+    slim = {"per_prompt": None}
+    return Entry(
+        method=found.manifest.method,
+        records=tuple(found.records[task].model_copy(update=slim) for task in done),
+        scores=tuple(found.scores[task] for task in done),
+        incomplete=found.manifest.incomplete,
+    )

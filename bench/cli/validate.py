@@ -12,6 +12,7 @@ from bench.cli.console import write_out
 from bench.cli.options import Root, resolve_root
 from bench.cli.summary import ScoredTask, summary_table
 from bench.cli.trusted import read_trusted
+from bench.results.report import Plain
 from bench.results.trusted import Trusted
 from bench.submissions.problems import Problem
 from bench.submissions.validation import Checked, validate_submission
@@ -39,24 +40,32 @@ def validate(
     No claimed number is believed, and nothing of a submission is executed.
     """
     trusted = read_trusted(resolve_root(root))
-    checked = [validate_submission(path, trusted) for path in paths]
-    if output is Format.TEXT:
-        _text(checked, trusted)
-    else:
-        {Format.JSON: _json, Format.GITHUB: _github}[output](checked)
-    if any(found.problems for found in checked):
+    documents: list[Plain] = []
+    valid = True
+    for path in paths:
+        found = validate_submission(path, trusted)
+        valid = valid and not found.problems
+        if output is Format.JSON:
+            documents.append(_plain(found))
+        elif output is Format.GITHUB:
+            _github(found)
+        else:
+            _text(found, trusted, summary=len(paths) == 1)
+    if output is Format.JSON:
+        print(json.dumps(documents, indent=2))
+    if not valid:
         raise typer.Exit(INVALID)
 
 
-def _text(checked: list[Checked], trusted: Trusted) -> None:
-    for found in checked:
-        for problem in found.problems:
-            print(_line(found, problem))
-            print(f"  expected: {problem.expected}")
-            print(f"  found:    {problem.found}")
-            print(f"  fix:      {problem.fix}")
-        if not found.problems:
-            print(f"{found.folder}: valid")
+def _text(found: Checked, trusted: Trusted, *, summary: bool) -> None:
+    for problem in found.problems:
+        print(_line(found, problem))
+        print(f"  expected: {problem.expected}")
+        print(f"  found:    {problem.found}")
+        print(f"  fix:      {problem.fix}")
+    if not found.problems:
+        print(f"{found.folder}: valid", flush=True)
+        if summary:
             write_out(summary_table(_scored(found, trusted)))
 
 
@@ -75,27 +84,22 @@ def _line(found: Checked, problem: Problem) -> str:
     return f"{problem.code} {place}{pointer}: {problem.title}"
 
 
-def _json(checked: list[Checked]) -> None:
-    document = [
-        {
-            "submission": str(found.folder),
-            "valid": not found.problems,
-            "problems": [asdict(p) | {"title": p.title} for p in found.problems],
-        }
-        for found in checked
-    ]
-    print(json.dumps(document, indent=2))
+def _plain(found: Checked) -> Plain:
+    return {
+        "submission": str(found.folder),
+        "valid": not found.problems,
+        "problems": [asdict(p) | {"title": p.title} for p in found.problems],
+    }
 
 
-def _github(checked: list[Checked]) -> None:
-    for found in checked:
-        for problem in found.problems:
-            file = _escape_property(str(found.folder / problem.file))
-            text = (
-                f"{problem.pointer} {problem.title}: expected {problem.expected}, "
-                f"found {problem.found}. {problem.fix}"
-            )
-            print(f"::error file={file},title={problem.code}::{_escape(text.strip())}")
+def _github(found: Checked) -> None:
+    for problem in found.problems:
+        file = _escape_property(str(found.folder / problem.file))
+        text = (
+            f"{problem.pointer} {problem.title}: expected {problem.expected}, "
+            f"found {problem.found}. {problem.fix}"
+        )
+        print(f"::error file={file},title={problem.code}::{_escape(text.strip())}")
 
 
 def _escape(text: str) -> str:

@@ -4,17 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from bench.leaderboard.document import Board
 from bench.leaderboard.ranking import RankedRow
-from bench.profiles.promptwise import PROFILES, ProfileName
-from bench.results.attribution_record import AttributionRecord
-from bench.results.report import (
-    Plain,
-    plain_mean,
-    plain_number,
-    plain_profile,
-    plain_task,
-)
-from bench.results.scoring import TaskScores
-from bench.scores.skill import OWN_UNTRAINED
+from bench.profiles.promptwise import PROFILES
+from bench.results.report import Plain, plain_mean, plain_task
 from bench.tasks.registry import Suite
 
 Pending = Mapping[str, Sequence[str]]
@@ -51,16 +42,9 @@ def _plain_row(ranked: RankedRow) -> Plain:
         "tasks_total": len(row.suite_tasks),
         "cost_forward_equivalents": row.cost,
         "date": row.date,
-        "tasks": {s.task: _plain_scores(s, records.get(s.task)) for s in row.scores},
+        "tasks": {
+            # the nulls have rows of their own
+            s.task: plain_task(s, records.get(s.task), nulls=False)
+            for s in row.scores
+        },
     }
-
-
-def _plain_scores(scores: TaskScores, record: AttributionRecord | None) -> Plain:
-    """Leave the nulls, which have rows of their own, to these."""
-    profiles: dict[ProfileName, Plain] = {}
-    for name in PROFILES:
-        plain = plain_profile(scores.profiles[name])
-        own = scores.profiles[name].yardstick.nulls.get(OWN_UNTRAINED)
-        del plain["nulls"]
-        profiles[name] = {**plain, "own_null": plain_number(own)}
-    return {**plain_task(scores, record), "profiles": profiles}

@@ -1,6 +1,5 @@
 """Generate the leaderboard of a suite: rank, render, write, check."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +50,7 @@ def generate(entries: Sequence[Entry], trusted: Trusted) -> Leaderboard:
 
 
 def _json(board: Board) -> str:
-    plain = board.model_dump(mode="json")
-    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+    return board.model_dump_json(indent=2) + "\n"
 
 
 def write_leaderboard(leaderboard: Leaderboard, *, root: Path) -> None:

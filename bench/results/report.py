@@ -7,6 +7,7 @@ from bench.results.aggregate import MeanSkill, mean_skill
 from bench.results.attribution_record import AttributionRecord
 from bench.results.scoring import ProfileScores, TaskScores
 from bench.scores.score import Score, undefined
+from bench.scores.skill import OWN_UNTRAINED
 
 Plain = dict[str, object]
 
@@ -29,9 +30,10 @@ def plain_interval(interval: tuple[float, float] | None) -> list[float] | None:
     return None if interval is None else [round(bound, DIGITS) for bound in interval]
 
 
-def plain_profile(scores: ProfileScores) -> Plain:
+def plain_profile(scores: ProfileScores, *, nulls: bool = True) -> Plain:
     """Return all scores on one profile, with what they are measured against."""
     name, best = scores.yardstick.best_null
+    every = {n: round(value, DIGITS) for n, value in scores.yardstick.nulls.items()}
     shown = {key: plain_score(score) for key, score in scores.shown.items()}
     return {
         "overlap": plain_score(scores.overlap),
@@ -41,20 +43,28 @@ def plain_profile(scores: ProfileScores) -> Plain:
         "ranked": scores.ranked,
         "ceiling": round(scores.yardstick.ceiling, DIGITS),
         "best_null": {"name": name, "overlap": round(best, DIGITS)},
-        "nulls": {
-            null: round(value, DIGITS)
-            for null, value in sorted(scores.yardstick.nulls.items())
-        },
+        "own_null": every.get(OWN_UNTRAINED),
+        **({"nulls": dict(sorted(every.items()))} if nulls else {}),
         **shown,
     }
 
 
-def plain_task(scores: TaskScores, record: AttributionRecord | None) -> Plain:
-    """Return everything about one task; ``record`` is None for a null method."""
+def plain_task(
+    scores: TaskScores, record: AttributionRecord | None, *, nulls: bool = True
+) -> Plain:
+    """Return everything about one task.
+
+    Args:
+        scores: All scores on it.
+        record: Where they come from; None for a null method.
+        nulls: Give every null's overlap, the same for all methods, as well.
+    """
     return {
         "task": scores.task,
         "status": "ok",
-        "profiles": {name: plain_profile(scores.profiles[name]) for name in PROFILES},
+        "profiles": {
+            name: plain_profile(scores.profiles[name], nulls=nulls) for name in PROFILES
+        },
         "cost_forward_equivalents": None
         if record is None
         else record.cost_forward_equivalents,

@@ -1,5 +1,6 @@
 """All submissions of a repository, if every one of them is valid."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,25 +23,24 @@ class ValidSubmission:
     """Task to computed scores."""
 
 
-def collect_submissions(root: Path, trusted: Trusted) -> list[ValidSubmission]:
+def collect_submissions(root: Path, trusted: Trusted) -> Iterator[ValidSubmission]:
     """Validate every submission of a repository, in the order of their names.
 
     Raises:
-        InvalidSubmissionError: Submissions have problems; the message names all.
+        InvalidSubmissionError: Submissions have problems; the message, after the last
+            one, names all.
     """
     folders = sorted(path for path in (root / FOLDER).glob("*") if path.is_dir())
-    valid: list[ValidSubmission] = []
     broken: list[str] = []
     for folder in folders:
         found = validate_submission(folder, trusted)
         if found.problems or found.manifest is None:
             broken.append(folder.name)
             continue
-        valid.append(ValidSubmission(found.manifest, found.records, found.scores))
+        yield ValidSubmission(found.manifest, found.records, found.scores)
     if broken:
         raise InvalidSubmissionError(
             f"The leaderboard needs valid submissions; {', '.join(broken)} "
             f"{'has' if len(broken) == 1 else 'have'} problems. See: bench validate "
             + " ".join(f"{FOLDER}/{name}" for name in broken)
         )
-    return valid

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from bench.leaderboard.rows import Row
 from bench.profiles.attribution import LayerAttribution
 from bench.results.reference_record import Reference
-from bench.results.scoring import TaskScores, score_attribution
+from bench.results.scoring import TaskScores
 from bench.results.store import write_atomically
 from bench.results.trusted import Trusted
-from tests.conftest import RECIPE, write_reference, write_task
+from tests.conftest import RECIPE, score_against, write_reference, write_task
 
 Profile = Float[np.ndarray, " S"]
 Answers = Mapping[str, Profile]
@@ -80,7 +80,7 @@ def scored(
 ) -> tuple[TaskScores, ...]:
     """Score answers, each with the references of all other tasks as a null."""
     return tuple(
-        score_attribution(
+        score_against(
             LayerAttribution(values=values),
             references[task],
             others=[other for name, other in references.items() if name != task],

@@ -39,17 +39,10 @@ def make_board(trusted: Trusted) -> Leaderboard:
 
 
 def _entry(name: str, trusted: Trusted) -> Entry:
-    tasks = trusted.suite("core").tasks
-    references = [trusted.reference(task) for task in tasks]
-    records = tuple(_record(name, task, trusted) for task in tasks)
-    return Entry(
-        method=records[0].method,
-        records=records,
-        scores=tuple(
-            score_record(record, own, others=[r for r in references if r is not own])
-            for record, own in zip(records, references, strict=True)
-        ),
-    )
+    records = tuple(_record(name, t, trusted) for t in trusted.suite("core").tasks)
+    targets = [trusted.targets(record.task.id, "core") for record in records]
+    scores = tuple(map(score_record, records, targets))
+    return Entry(method=records[0].method, records=records, scores=scores)
 
 
 def _record(name: str, task: str, trusted: Trusted) -> AttributionRecord:

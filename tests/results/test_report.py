@@ -55,6 +55,7 @@ def test_profile(scores: TaskScores) -> None:
         "ranked",
         "ceiling",
         "best_null",
+        "own_null",
         "nulls",
         "pearson",
         "spearman",
@@ -65,6 +66,9 @@ def test_profile(scores: TaskScores) -> None:
     assert found["best_null"] == {"name": name, "overlap": round(best, 6)}
     assert found["ranked"] is True
     assert found["undefined"] is None
+    assert found["own_null"] is None
+    short = plain_profile(profile, nulls=False)
+    assert {**short, "nulls": found["nulls"]} == found
 
 
 def test_undefined_profile(trusted: Trusted) -> None:

@@ -34,9 +34,9 @@ def few_draws() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def references(tmp_path_factory: pytest.TempPathFactory) -> References:
-    """Twelve tasks, each with a circuit that is the answer to both profiles."""
+    """Ten tasks, each with a circuit that is the answer to both profiles."""
     root = tmp_path_factory.mktemp("simulated")
-    return simulated_suite(root, [(0.0, 0.0)] * 12).references
+    return simulated_suite(root, [(0.0, 0.0)] * 10).references
 
 
 def part(whole: PromptwiseReference, prompts: Rows) -> PromptwiseReference:
@@ -139,18 +139,13 @@ def signed(rng: np.random.Generator, size: int) -> Profile:
     return rng.normal(size=size)
 
 
-def heavy(rng: np.random.Generator, size: int) -> Profile:
-    """Some sections by far larger than the rest."""
-    return rng.normal(size=size) ** 5
-
-
 def single(rng: np.random.Generator, size: int) -> Profile:
     """One section and nothing else."""
     return np.eye(size)[rng.integers(size)]
 
 
-RANDOM = (exponential, signed, heavy, single)
-N_ANSWERS, N_METHODS = 5, 200
+RANDOM = (exponential, signed, single)
+N_ANSWERS, N_METHODS = 4, 200
 Pool = dict[str, list[tuple[TaskScores, ...]]]
 
 
@@ -186,6 +181,21 @@ def test_random_methods_are_not_above_zero(answers_at_random: Pool) -> None:
 
     assert sum(low > 0.0 for low in lowest) == 0
     assert len(set(lowest)) > 0.9 * N_METHODS
+
+
+def test_equal_methods_are_not_told_apart(answers_at_random: Pool) -> None:
+    """Random methods of one kind are equally good, and share all places of a board.
+
+    Each may lose or win a place with a chance of 5 %: of 12 about one, rarely three.
+    """
+    told: list[bool] = []
+    for pool in answers_at_random.values():
+        tasks = tuple(score.task for score in pool[0])
+        rows = [row(f"{n}", scores, tasks) for n, scores in enumerate(pool)]
+        told += [found.rank_interval != (1, N_ANSWERS) for found in rank_rows(rows)]
+
+    assert len(told) == 12
+    assert sum(told) <= 3
 
 
 def test_random_methods_get_what_the_null_expects(answers_at_random: Pool) -> None:

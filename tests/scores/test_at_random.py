@@ -18,7 +18,7 @@ from bench.scores.score import Score
 from bench.scores.skill import Yardstick, skill
 from tests.scores.every_score import SCORES
 
-N_DRAWS = 1200
+N_DRAWS = 800
 REFERENCES = {
     "peak": np.array([0.0, 0.0, 5.0, 0.0, 1.0, 0.0]),
     "spread": np.array([1.0, 0.5, 2.0, 1.5, 1.0, 2.0, 0.5, 1.5]),

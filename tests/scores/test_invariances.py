@@ -16,7 +16,7 @@ from scipy import stats
 from tests.scores.every_score import SCORES, Compare, every_score
 
 Pair = tuple[np.ndarray, np.ndarray]
-N_PAIRS = 100
+N_PAIRS = 60
 
 
 def pairs(*, lowest: int) -> Iterator[Pair]:

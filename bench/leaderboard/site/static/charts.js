@@ -31,12 +31,13 @@
   };
 
   const draw = () => {
-    // what an earlier drawing put there would stay
-    for (const place of document.querySelectorAll(".choice")) place.replaceChildren();
     for (const [name, spec] of Object.entries(specs)) {
       const place = document.getElementById(`chart-${name}`);
+      // Vega would give the place itself another role and name
+      const inside = document.createElement("div");
+      place.replaceChildren(inside);
       const tooltip = { theme: dark.matches ? "dark" : "light" };
-      vegaEmbed(place, fitted(spec, place), { actions: false, renderer: "svg", config: config(), tooltip })
+      vegaEmbed(inside, fitted(spec, place), { actions: false, renderer: "svg", config: config(), tooltip })
         .then(() => { place.dataset.drawn = "yes"; })
         .catch((error) => { place.textContent = `This chart cannot be drawn: ${error.message}`; });
     }

@@ -27,6 +27,9 @@ OVERFLOWS = """
 const place = arguments[0] ?? document.documentElement;
 return place.scrollWidth - place.clientWidth;
 """
+PLOT = """
+return arguments[0].querySelector(".background").getBoundingClientRect().width;
+"""
 NAMES = """
 return [...arguments[0].querySelectorAll("text")].map((found) => found.textContent);
 """
@@ -149,6 +152,7 @@ def test_forest_fits_a_phone(visitor: Visitor) -> None:
 
     assert set(METHODS) - set(names) == {"says-nothing"}
     assert visitor.run(OVERFLOWS, forest) <= 0
+    assert visitor.run(PLOT, forest) > 0.85 * PHONE
 
 
 def test_scheme_changes_at_once(visitor: Visitor) -> None:
@@ -223,6 +227,12 @@ def test_pages_can_be_heard(page: str, visitor: Visitor) -> None:
     assert find(By.CSS_SELECTOR, "table:not(:has(> caption))") == []
     # what is inside a picture is not there for those who hear the page
     assert find(By.CSS_SELECTOR, "[role=img] :is(a, button, input, select)") == []
+    pictures = find(By.CSS_SELECTOR, ".chart")
+    assert {picture.aria_role for picture in pictures} == {"image"}
+    # as the template says it: each says something of its own, and none is Vega's
+    names = {picture.accessible_name for picture in pictures}
+    assert len(names) == len(pictures)
+    assert not any("Vega" in name for name in names)
     named = find(By.CSS_SELECTOR, ".chart, input, select, button, nav, a")
     assert [e.get_attribute("outerHTML") for e in named if not e.accessible_name] == []
 

@@ -21,6 +21,7 @@ from bench.leaderboard.site.profile_charts import (
     signature_curve,
     strength_curve,
 )
+from bench.methods.catalogue import built_in
 from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference
@@ -49,7 +50,7 @@ def render_site(
     pages = {"index.html": _front(environment, board)}
     for row in board.rows:
         own = records.get(row.method, ())
-        pages[page_of(row.method)] = _method(environment, row, own, trusted)
+        pages[page_of(row.method)] = _method(environment, board, row, own, trusted)
     for task in dict.fromkeys(task for row in board.rows for task in row.tasks):
         pages[page_of_task(task)] = _task(environment, board, task, records, trusted)
     return {path: text.encode() for path, text in pages.items()} | _static()
@@ -88,6 +89,7 @@ def _front(environment: Environment, board: Board) -> str:
 
 def _method(
     environment: Environment,
+    board: Board,
     row: BoardRow,
     records: Sequence[AttributionRecord],
     trusted: Trusted,
@@ -98,8 +100,15 @@ def _method(
         )
         for number, record in enumerate(records)
     }
+    own = row.kind in ("builtin", "oracle") and row.method in built_in()
     return environment.get_template("method.html").render(
-        row=row, records=records, profiles=PROFILES, charts=charts, up="../"
+        board=board,
+        row=row,
+        about=built_in()[row.method].text if own else None,
+        records=records,
+        profiles=PROFILES,
+        charts=charts,
+        up="../",
     )
 
 

@@ -174,6 +174,19 @@ def test_names_beside_costs_by_hand(board: Leaderboard) -> None:
     assert named == {"cheap", "best"}
 
 
+def test_method_page_says_what_to_cite(site: Site, board: Leaderboard) -> None:
+    """A built-in method's own words with its source, and the exact result."""
+    own, other = site["methods/eap-ig.html"], site["methods/my-method.html"]
+
+    assert "Source: Hanna et al. 2024 (arXiv 2403.17806)." in own
+    assert "Known failure:" in own
+    assert "<pre>" not in other
+    row = next(row for row in board.rows if row.method == "my-method")
+    digest = row.records[0].method.source_sha256[:16]
+    assert f"source SHA-256 <code>{digest}</code>, evaluated {row.date}." in other
+    assert "Cite" not in site["methods/constant.html"]
+
+
 def test_task_page_shows_gates(site: Site, trusted: Trusted) -> None:
     """Every gate stands there with what was measured."""
     text = " ".join(Page(site[page_of_task(EARLY)]).text)

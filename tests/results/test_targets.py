@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName
+from bench.results import targets
 from bench.results.reference_record import Reference
 from bench.results.targets import Target, find_targets, prompt_weights
 from bench.results.trusted import Trusted
@@ -9,6 +13,7 @@ from bench.scores import bootstrap
 from bench.scores.bootstrap import resamples
 from bench.scores.overlap import overlap
 from bench.scores.skill import Yardstick, skill
+from tests.conftest import score_against
 
 EARLY, LATE = "induction/early", "induction/late"
 
@@ -84,6 +89,25 @@ def test_an_attribution_without_prompts_stays(
     expected = [skill_of_resample(target, i, values, None) for i in range(10)]
 
     np.testing.assert_allclose(target.draws(values), expected, atol=0.005)
+
+
+def test_points_do_not_move_with_the_bootstrap(
+    references: tuple[Reference, Reference], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other resamples change intervals and nothing else."""
+    answer = LayerAttribution(
+        values=references[0].promptwise.profile("emergence") + 0.1
+    )
+    one = score_against(answer, references[0])
+    monkeypatch.setattr(
+        targets, "resamples", lambda n, *, stream: resamples(n, stream=stream + 99)
+    )
+    other = score_against(answer, references[0])
+
+    for name in PROFILES:
+        before, after = one.profiles[name], other.profiles[name]
+        assert before.interval != after.interval
+        assert replace(before, draws=None) == replace(after, draws=None)
 
 
 def test_targets_are_measured_once(trusted: Trusted) -> None:

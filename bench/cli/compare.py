@@ -14,12 +14,13 @@ from bench.cli.options import DEFAULT_SUITE, RESULTS, Json, Root, resolve_root
 from bench.cli.score import read_results
 from bench.cli.scored import SCORES_FILE, score_records
 from bench.cli.summary import ScoredTask
-from bench.cli.tables import interval, number, signed, skill_text
+from bench.cli.tables import skill_text
 from bench.errors import UnknownNameError, UserError
 from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord, read_attribution
 from bench.results.comparison import Comparison, compare_scores
 from bench.results.report import plain_interval, plain_number
+from bench.results.wording import interval, number, signed
 from bench.submissions.manifest import FOLDER, MANIFEST
 from bench.tasks.registry import find_task
 from bench.tasks.spec import Task
@@ -130,7 +131,7 @@ def _sentences(names: Names, result: Comparison | None) -> Iterator[RenderableTy
         yield "The mean skill of one of them is undefined; bench score says why."
         return
     ahead = names[0] if result.difference > 0 else names[1]
-    means = [number(mean.score) for mean in result.means]
+    means = [number(mean.score.value) for mean in result.means]
     yield (
         f"Mean skill: {names[0]} {means[0]}, {names[1]} {means[1]}, difference "
         f"{signed(result.difference)}."

@@ -13,6 +13,7 @@ from bench.cli.console import table
 from bench.results.aggregate import MeanSkill
 from bench.results.report import plain_score
 from bench.results.scoring import SPECS, ProfileScores, TaskScores
+from bench.results.wording import interval, number
 from bench.scores.score import Score
 
 BAR = 24
@@ -53,14 +54,14 @@ def scores_table(task: TaskScores) -> Table:
 def _profile_cells(scores: ProfileScores) -> dict[str, RenderableType]:
     null, best = scores.yardstick.best_null
     shown = {
-        f"{key.replace('_', ' ')} ({_better(key)})": number(score)
+        f"{key.replace('_', ' ')} ({_better(key)})": number(score.value)
         for key, score in scores.shown.items()
     }
     return {
         "skill": skill_text(scores),
-        "overlap (higher)": number(scores.overlap),
-        "best null": f"{best:.2f} {null}",
-        "ceiling": f"{scores.yardstick.ceiling:.2f}",
+        "overlap (higher)": number(scores.overlap.value),
+        "best null": f"{number(best)} {null}",
+        "ceiling": number(scores.yardstick.ceiling),
         **shown,
     }
 
@@ -78,7 +79,7 @@ def skill_text(scores: ProfileScores, *, short: bool = False) -> Text:
     """
     room = "" if scores.ranked else ", not ranked: too little room"
     spread = "" if short else interval(scores.interval)
-    text = f"{number(scores.skill)} {spread}".strip() + room
+    text = f"{number(scores.skill.value)} {spread}".strip() + room
     return Text(text, style=_style(scores.skill))
 
 
@@ -89,22 +90,6 @@ def _style(skill: Score) -> str:
     return "green" if value >= GOOD else "red" if value < POOR else "yellow"
 
 
-def number(score: Score) -> str:
-    """Print a score, or n/a where it is undefined."""
-    value = plain_score(score)
-    return "n/a" if value is None else f"{value:.2f}"
-
-
-def signed(value: float | None) -> str:
-    """Print a difference with its sign."""
-    return "n/a" if value is None else f"{value:+.2f}"
-
-
-def interval(bounds: tuple[float, float] | None) -> str:
-    """Print an interval."""
-    return "" if bounds is None else f"[{bounds[0]:.2f}, {bounds[1]:.2f}]"
-
-
 def mean_line(mean: MeanSkill) -> str:
     """Print a mean skill in a sentence."""
     if mean.score.value is None:
@@ -112,6 +97,6 @@ def mean_line(mean: MeanSkill) -> str:
     over = {"other tasks": mean.interval, "other prompts": mean.prompt_interval}
     bounds = ", ".join(f"{interval(b)} with {o}" for o, b in over.items() if b)
     return (
-        f"Mean skill {mean.score.value:.2f} ({bounds}): 0 is no better than trivial, "
-        "1 as good as the reference allows."
+        f"Mean skill {number(mean.score.value)} ({bounds}): 0 is no better than "
+        "trivial, 1 as good as the reference allows."
     )

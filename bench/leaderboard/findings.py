@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bench.leaderboard.markdown import escape, number, table
+from bench.leaderboard.markdown import escape, table
 from bench.leaderboard.rows import Row
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.trusted import Trusted
+from bench.results.wording import number
 from bench.tasks.planted import draw_placement
 from bench.tasks.registry import Suite
 from bench.tasks.spec import Task

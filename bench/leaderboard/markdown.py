@@ -1,4 +1,4 @@
-"""Markdown tables: escaped, which tabulate leaves to others, and numbers alike."""
+"""Markdown tables, escaped, which tabulate leaves to others."""
 
 from collections.abc import Sequence
 
@@ -18,16 +18,3 @@ def escape(text: str) -> str:
     for character in "\\`*_|#~!":
         text = text.replace(character, "\\" + character)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def number(value: float | None) -> str:
-    """Print a value, or n/a where it is undefined."""
-    # + 0.0 turns -0.00 into 0.00
-    return "n/a" if value is None else f"{round(value, 2) + 0.0:.2f}"
-
-
-def interval(bounds: tuple[float, float] | None) -> str:
-    """Print an interval, or nothing where there is none."""
-    if bounds is None:
-        return ""
-    return f"[{number(bounds[0])}, {number(bounds[1])}]"

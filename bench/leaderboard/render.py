@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from bench.leaderboard.document import Board, BoardMean, BoardRow
-from bench.leaderboard.markdown import escape, interval, number, table
+from bench.leaderboard.markdown import escape, table
 from bench.profiles.promptwise import PROFILES
 from bench.results.aggregate import by_family
+from bench.results.wording import interval, number
 
 LEGEND = (
     "**rank**: the places that a method may have on other tasks of the same families "

@@ -11,7 +11,6 @@ from jaxtyping import Float
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bench.leaderboard.document import Board, BoardRow
-from bench.leaderboard.markdown import interval, number
 from bench.leaderboard.render import rank
 from bench.leaderboard.rows import Row
 from bench.leaderboard.site.charts import board_charts
@@ -26,6 +25,7 @@ from bench.profiles.promptwise import PROFILES
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference
 from bench.results.trusted import Trusted
+from bench.results.wording import interval, number
 from bench.scores.shares import has_shares
 
 STATIC = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from bench.leaderboard.front import Candidate, on_front
 from bench.leaderboard.markdown import escape, table
 from bench.leaderboard.rows import Row
 from bench.profiles.promptwise import PROFILES, ProfileName
@@ -184,29 +185,26 @@ def _place(values: Float[np.ndarray, " S"], section: int) -> int:
 def _cost_section(found: Found) -> Iterator[str]:
     yield "## Agreement against cost"
     yield "![Skill against cost in forward-equivalents](images/cost.png)"
-    front = [row for row in found.rows if _on_front(row, found.rows)]
     yield (
         "Nothing cheaper scores higher than "
         + ", ".join(
             f"{_name(row)} ({number(row.mean.score.value)} for {row.cost:.1f})"
-            for row in sorted(front, key=lambda row: row.cost or 0.0)
+            for row in _front(found.rows)
         )
         + ": mean skill, and mean cost in forward-equivalents."
     )
 
 
-def _on_front(row: Row, rows: Sequence[Row]) -> bool:
-    """Whether no other ranked method is at most as dear and better."""
-    value, cost = row.mean.score.value, row.cost
-    if not row.ranked or value is None or cost is None:
-        return False
-    return not any(
-        other.ranked
-        and other.cost is not None
-        and other.cost <= cost
-        and (other.mean.score.value or -1.0) > value
-        for other in rows
-    )
+def _front(rows: Sequence[Row]) -> Iterator[Row]:
+    """Go through the ranked methods that nothing cheaper outdoes, by cost."""
+    measured = {
+        row.method: Candidate(row.method, row.cost, row.mean.score.value)
+        for row in rows
+        if row.ranked and row.cost is not None and row.mean.score.value is not None
+    }
+    front = on_front(measured.values())
+    kept = [row for row in rows if row.method in front]
+    yield from sorted(kept, key=lambda row: measured[row.method].cost)
 
 
 def _name(row: Row) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.leaderboard.document import Board, BoardRow
+from bench.leaderboard.front import Candidate, on_front
 from bench.profiles.promptwise import PROFILES
 
 Spec = dict[str, object]
@@ -184,17 +185,16 @@ def task_map(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
 
 def cost(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
     """Skill against cost in forward-equivalents; the names of those on the front."""
-    data = [
-        {
-            "method": row.method,
-            "tier": row.tier,
-            "skill": row.mean_skill,
-            "cost": round(row.cost_forward_equivalents, 3),
-            "front": row.kind != "oracle"
-            and not any(_outdoes(other, row) for other in rows),
-        }
+    measured = [
+        (row, Candidate(row.method, round(row.cost_forward_equivalents, 3), skill))
         for row in rows
-        if row.cost_forward_equivalents
+        if row.cost_forward_equivalents and (skill := row.mean_skill) is not None
+    ]
+    # oracles cost less than what they repeat
+    front = on_front(found for row, found in measured if row.kind != "oracle")
+    data = [
+        {"tier": row.tier, "front": row.method in front, **found._asdict()}
+        for row, found in measured
     ]
     base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X(
@@ -222,11 +222,3 @@ def cost(rows: Sequence[BoardRow]) -> alt.TopLevelMixin:
     return alt.layer(points, names).properties(
         width="container", height=420, usermeta={"narrow": {"width": NARROW_WIDTH}}
     )
-
-
-def _outdoes(one: BoardRow, other: BoardRow) -> bool:
-    """Whether a method that may be ranked has more skill for no more cost."""
-    costs = one.cost_forward_equivalents, other.cost_forward_equivalents
-    if one.kind == "oracle" or costs[0] is None or costs[1] is None:
-        return False
-    return costs[0] <= costs[1] and (one.mean_skill or 0.0) > (other.mean_skill or 0.0)

@@ -5,6 +5,7 @@ Shapes: S sections.
 # pyright: basic, reportUnknownMemberType=false
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import altair as alt
 import numpy as np
@@ -39,7 +40,17 @@ def overlay(reference: Reference, values: Values) -> Spec:
             names, shares(reference.promptwise.profile(profile)), answered, strict=True
         )
     ]
-    return _bars_and_points(data, names, title="method").to_dict()
+    return _with_values(_overlay_without_values(names), data)
+
+
+@cache
+def _overlay_without_values(names: tuple[str, ...]) -> Spec:
+    """Altair checks a chart for milliseconds; one serves all methods on a task."""
+    return _bars_and_points(names, title="method").to_dict()
+
+
+def _with_values(spec: Spec, data: Sequence[Mapping[str, object]]) -> Spec:
+    return {**spec, "data": {"values": list(data)}}
 
 
 def overlays(reference: Reference, methods: Mapping[str, Values]) -> Spec:
@@ -72,18 +83,13 @@ def overlays(reference: Reference, methods: Mapping[str, Values]) -> Spec:
         )
         for method, values in found.items()
     ]
-    chart = _bars_and_points(data, names, title="share", value="share")
-    return (
-        chart.transform_filter("datum.method === chosen").add_params(chosen).to_dict()
-    )
+    chart = _bars_and_points(names, title="share", value="share")
+    kept = chart.transform_filter("datum.method === chosen").add_params(chosen)
+    return _with_values(kept.to_dict(), data)
 
 
 def _bars_and_points(
-    data: Sequence[Mapping[str, object]],
-    names: Sequence[str],
-    *,
-    title: str,
-    value: str = "method",
+    names: Sequence[str], *, title: str, value: str = "method"
 ) -> alt.FacetChart:
     base = alt.Chart().encode(
         x=_sections("section", names),
@@ -102,7 +108,7 @@ def _bars_and_points(
     above = alt.Header(labelOrient="top", labelAnchor="start")
     return layered.facet(
         row=alt.Row("profile:N", title=None, sort=list(PROFILES), header=above),
-        data=alt.Data(values=list(data)),
+        data=alt.Data(values=[]),
     )
 
 

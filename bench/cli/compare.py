@@ -1,7 +1,9 @@
 """``bench compare``: two methods on the tasks that both were run on."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +11,11 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from bench.cli.console import sparkline, table, write_out
+from bench.cli.console import columns, sparkline, table, write_out
 from bench.cli.options import DEFAULT_SUITE, RESULTS, Json, Root, resolve_root
-from bench.cli.score import read_results
-from bench.cli.scored import SCORES_FILE, score_records
-from bench.cli.summary import ScoredTask
+from bench.cli.score import one_method, read_results
+from bench.cli.scored import score_records
+from bench.cli.summary import INTERVALS, ScoredTask
 from bench.cli.tables import skill_text
 from bench.errors import UnknownNameError, UserError
 from bench.profiles.promptwise import PROFILES
@@ -23,7 +25,7 @@ from bench.results.report import plain_interval, plain_number
 from bench.results.wording import interval, number, signed
 from bench.submissions.manifest import FOLDER, MANIFEST
 from bench.tasks.registry import find_task
-from bench.tasks.spec import Task
+from bench.tasks.spec import SLUG, Task
 
 Records = Mapping[str, tuple[Task, AttributionRecord]]
 """Task to the task and what was stored of it."""
@@ -58,7 +60,7 @@ def compare(
     if left_out:
         typer.echo(f"Left out, run by one alone: {', '.join(left_out)}", err=True)
     scored = [_score(records, shared, suite=suite, root=folder) for records in found]
-    names = (scored[0][0].record.method.name, scored[1][0].record.method.name)
+    names = _labels(first, second, scored)
     result = compare_scores(*([task.scores for task in tasks] for tasks in scored))
     if as_json:
         print(json.dumps(_plain(names, shared, result), indent=2))
@@ -66,25 +68,43 @@ def compare(
         write_out(_table(names, scored), "", *_sentences(names, result))
 
 
+def _labels(
+    first: str, second: str, scored: Sequence[Sequence[ScoredTask]]
+) -> tuple[str, str]:
+    """Call each by its name, or as the user did where both have one name."""
+    one, other = (tasks[0].record.method.name for tasks in scored)
+    return (one, other) if one != other else (first, second)
+
+
 def _read(name: str, *, root: Path) -> Records:
-    """Read what is stored of a method.
+    """Read what is stored of a method, by its name or from a folder.
 
     Raises:
         UnknownNameError: Nothing is.
+        UserError: The folder holds results of several methods.
     """
-    places = [Path(name), RESULTS / name, root / FOLDER / name]
-    place = next((place for place in places if place.is_dir()), None)
+    named = re.fullmatch(SLUG, name) is not None
+    places = [RESULTS / name, root / FOLDER / name] if named else [Path(name)]
+    place = next((place for place in places if _is_stored(place)), None)
     if place is None:
-        files = [
-            *RESULTS.glob(f"*/{SCORES_FILE}"),
-            *root.glob(f"{FOLDER}/*/{MANIFEST}"),
-        ]
-        raise UnknownNameError("stored method", name, {f.parent.name for f in files})
+        folders = [*RESULTS.glob("*"), *(root / FOLDER).glob("*")]
+        known = {path.name for path in folders if _is_stored(path)}
+        raise UnknownNameError("stored method", name, known)
     if not (place / MANIFEST).is_file():
-        return {task.id: (task, record) for task, record in read_results(place, root)}
-    files = sorted(f for f in place.glob("*.json") if f.name != MANIFEST)
-    records = [read_attribution(file) for file in files]
-    return {r.task.id: (find_task(r.task.id, root=root), r) for r in records}
+        found = read_results(place, root)
+    else:
+        files = sorted(f for f in place.glob("*.json") if f.name != MANIFEST)
+        records = [read_attribution(file) for file in files]
+        found = [(find_task(r.task.id, root=root), r) for r in records]
+    one_method(found, place)
+    return {task.id: (task, record) for task, record in found}
+
+
+def _is_stored(place: Path) -> bool:
+    """Whether a folder holds results or a submission."""
+    with suppress(OSError):  # names may be too long
+        return (place / MANIFEST).is_file() or any(place.glob("*/*.json"))
+    return False
 
 
 def _score(
@@ -110,25 +130,32 @@ def _score(
 
 def _table(names: Names, scored: Sequence[Sequence[ScoredTask]]) -> Table:
     """Show both attributions above the profiles that they are compared with."""
-    found = table("", "over depth", *names, "difference")
+    wide = columns() >= INTERVALS
+    # on a narrow terminal numbers matter more than names, which stand on the left
+    heads = (*(["over depth", *names] if wide else ["first", "second"]), "difference")
+    found = table("", *heads)
     for one, other in zip(*scored, strict=True):
         found.add_row(one.task.id)
         for name, task in zip(names, (one, other), strict=True):
             own = task.record.writes.values
-            found.add_row(f"  {name}", "" if task.shares is None else sparkline(own))
+            drawn = "" if task.shares is None else sparkline(own)
+            found.add_row(f"  {name}", *([drawn] if wide else []))
         for name in PROFILES:
             target = one.reference.promptwise.profile(name)
             skills = [task.scores.profiles[name] for task in (one, other)]
             cells = [skill_text(scores, short=True) for scores in skills]
             values = [scores.skill.value for scores in skills]
             gap = None if None in values else (values[0] or 0.0) - (values[1] or 0.0)
-            found.add_row(f"  {name}", sparkline(target), *cells, signed(gap))
+            drawn = [sparkline(target)] if wide else []
+            found.add_row(f"  {name}", *drawn, *cells, signed(gap))
     return found
 
 
-def _sentences(names: Names, result: Comparison | None) -> Iterator[RenderableType]:
-    if result is None:
-        yield "The mean skill of one of them is undefined; bench score says why."
+def _sentences(
+    names: Names, result: Comparison | list[str]
+) -> Iterator[RenderableType]:
+    if isinstance(result, list):
+        yield f"No difference of mean skills: undefined ({'; '.join(result)})."
         return
     ahead = names[0] if result.difference > 0 else names[1]
     means = [number(mean.score.value) for mean in result.means]
@@ -148,18 +175,22 @@ def _sentences(names: Names, result: Comparison | None) -> Iterator[RenderableTy
 
 
 def _plain(
-    names: Names, tasks: Sequence[str], result: Comparison | None
+    names: Names, tasks: Sequence[str], result: Comparison | list[str]
 ) -> dict[str, object]:
-    document: dict[str, object] = {"methods": list(names), "tasks": list(tasks)}
-    if result is None:
-        return {**document, "difference": None}
+    undefined = isinstance(result, list)
     return {
-        **document,
-        "mean_skills": [plain_number(m.score.value) for m in result.means],
-        "difference": plain_number(result.difference),
-        "interval": plain_interval(result.interval),
-        "p_value": plain_number(result.chance),
-        "apart": result.apart,
-        "prompt_interval": plain_interval(result.prompt_interval),
-        "apart_here": result.apart_here,
+        "methods": list(names),
+        "tasks": list(tasks),
+        "undefined": result if undefined else [],
+        "mean_skills": None
+        if undefined
+        else [plain_number(mean.score.value) for mean in result.means],
+        "difference": None if undefined else plain_number(result.difference),
+        "interval": None if undefined else plain_interval(result.interval),
+        "p_value": None if undefined else plain_number(result.chance),
+        "apart": None if undefined else result.apart,
+        "prompt_interval": None
+        if undefined
+        else plain_interval(result.prompt_interval),
+        "apart_here": None if undefined else result.apart_here,
     }

@@ -9,18 +9,16 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 PLAIN_WIDTH = 400
-"""Columns where nobody looks: lines of a file or a pipe are not wrapped."""
-NARROW = 100
-"""On terminals with fewer columns tables leave out what can be left out."""
+"""Columns where nobody looks: tables in a file or a pipe are not squeezed."""
 LEVELS = "▁▂▃▄▅▆▇█"
 MOST_TICKS = 48
 """Deeper profiles are drawn by the largest value of neighbours."""
 
 
 def make_console() -> Console:
-    """Make the console of stdout; NO_COLOR and COLUMNS are respected."""
+    """Make the console of stdout; NO_COLOR and, on terminals, COLUMNS are respected."""
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    return Console(markup=False, highlight=False, width=width)
+    return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
 def write_out(*parts: RenderableType) -> None:
@@ -33,21 +31,20 @@ def write_out(*parts: RenderableType) -> None:
         print(line.rstrip())  # cells are padded
 
 
-def is_narrow() -> bool:
-    """Whether tables should leave out what can be left out."""
-    return make_console().width < NARROW
+def columns() -> int:
+    """Return how wide tables may be."""
+    return make_console().width
 
 
-def table(*headers: str, last_wraps: bool = False) -> Table:
+def table(*headers: str) -> Table:
     """Make an empty table.
 
     Args:
-        headers: Its columns.
-        last_wraps: The last column holds sentences, the others stay whole.
+        headers: Its columns. All but the last stay whole.
     """
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for header in headers:
-        made.add_column(header, no_wrap=last_wraps and header != headers[-1])
+        made.add_column(header, no_wrap=header != headers[-1])
     return made
 
 
@@ -56,5 +53,5 @@ def sparkline(values: Float[np.ndarray, " S"]) -> str:
     positive = np.clip(np.nan_to_num(values), 0.0, None)
     groups = np.array_split(positive, min(len(positive), MOST_TICKS))
     peaks = np.array([group.max() for group in groups])
-    full = peaks.max() or 1.0
-    return "".join(LEVELS[round(7 * float(peak / full))] for peak in peaks)
+    full, highest = peaks.max() or 1.0, len(LEVELS) - 1
+    return "".join(LEVELS[round(highest * float(peak / full))] for peak in peaks)

@@ -23,7 +23,11 @@ COMMANDS = (
     Command("score", "score", "Score stored attributions again; runs no model."),
     Command("compare", "compare", "Say where two methods differ, and how surely."),
     Command("submit", "submit", "Pack the results of a method into a submission."),
-    Command("validate", "validate", "Check submissions and compute their scores."),
+    Command(
+        "validate",
+        "validate",
+        "Check submissions, and compute the scores of a single one.",
+    ),
     Command(
         "leaderboard",
         "leaderboard",

@@ -120,14 +120,14 @@ def _measure(
 
 def _print_reference(task: Task, record: ReferenceRecord) -> None:
     sections = section_names(task.spec.model.blocks)
-    columns = {
-        "emergence (gain)": record.gain.mean,
-        "composition": record.composition_mean,
-    }
+    profiles = [
+        ("emergence (gain)", np.array(record.gain.mean)),
+        ("composition", np.array(record.composition_mean)),
+    ]
     write_out(
         f"{task.id}, version {task.spec.version}, {record.protocol}",
         f"{record.prompts} prompts, strength {record.regime.strength:g}\n",
-        profile_table(sections, {k: np.array(v) for k, v in columns.items()}),
+        profile_table(sections, profiles),
         "\nInduction signature after each section\n",
         _signature_table(("embeddings", *sections), record.signature),
     )

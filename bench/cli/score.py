@@ -34,7 +34,7 @@ def score(
     records = read_results(results, folder, brought=brought)
     tasks = {of.id for of, _ in records}
     scored = score_records(
-        _one_method(records, results),
+        one_method(records, results),
         records,
         root=folder,
         suite=suite,
@@ -48,7 +48,7 @@ def score(
         print_scored(scored, out=results, details=details)
 
 
-def _one_method(records: list[tuple[Task, AttributionRecord]], results: Path) -> str:
+def one_method(records: list[tuple[Task, AttributionRecord]], results: Path) -> str:
     """Return the name of the one method whose results a folder holds."""
     names = sorted({record.method.name for _, record in records})
     if len(names) > 1:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from jaxtyping import Float
 from rich.console import RenderableType
 from rich.table import Table
 
-from bench.cli.console import is_narrow, sparkline, table
+from bench.cli.console import columns, sparkline, table
 from bench.cli.tables import profile_table, scores_table, skill_text
 from bench.profiles.promptwise import PROFILES
 from bench.profiles.sections import section_names
@@ -16,7 +17,7 @@ from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import Reference
 from bench.results.scoring import TaskScores
 from bench.results.verdict import verdict
-from bench.scores.shares import shares, why_undefined
+from bench.scores.shares import has_shares, shares
 from bench.tasks.spec import Task
 
 
@@ -38,7 +39,11 @@ class ScoredTask:
     def shares(self) -> Float[np.ndarray, " S"] | None:
         """Shares of the attribution, if it has any."""
         values = self.record.writes.values
-        return None if why_undefined(values, values) else shares(values)
+        return shares(values) if has_shares(values) else None
+
+
+INTERVALS, VERDICTS, SPARKLINES = 100, 75, 50
+"""Terminals with fewer columns leave these out; the skill is always there."""
 
 
 def summary_table(tasks: Sequence[ScoredTask]) -> Table:
@@ -46,30 +51,33 @@ def summary_table(tasks: Sequence[ScoredTask]) -> Table:
 
     The attribution stands above the profiles that it is compared with.
     """
-    found = table("", "over depth", "skill", "verdict", last_wraps=True)
-    short = is_narrow()
+    width = columns()
+    kept = [True, width >= SPARKLINES, True, width >= VERDICTS]
+    found = table(*compress(("", "over depth", "skill", "verdict"), kept))
     for scored in tasks:
         own = scored.record.writes.values
-        found.add_row(scored.task.id, "" if scored.shares is None else sparkline(own))
+        head = (scored.task.id, "" if scored.shares is None else sparkline(own), "", "")
+        found.add_row(*compress(head, kept))
         for name in PROFILES:
             target = scored.reference.promptwise.profile(name)
-            found.add_row(
+            cells = (
                 f"  {name}",
                 sparkline(target),
-                skill_text(scored.scores.profiles[name], short=short),
+                skill_text(scored.scores.profiles[name], short=width < INTERVALS),
                 verdict(own, target, sections=scored.sections),
             )
+            found.add_row(*compress(cells, kept))
     return found
 
 
 def detail_tables(scored: ScoredTask) -> Iterator[RenderableType]:
     """Show the profiles of a task with bars, and every score."""
-    columns = {
-        name: shares(scored.reference.promptwise.profile(name)) for name in PROFILES
-    }
+    profiles = [
+        (name, shares(scored.reference.promptwise.profile(name))) for name in PROFILES
+    ]
     if scored.shares is not None:
-        columns = {scored.record.method.name: scored.shares, **columns}
-    yield profile_table(scored.sections, columns)
+        profiles = [(scored.record.method.name, scored.shares), *profiles]
+    yield profile_table(scored.sections, profiles)
     yield ""
     yield scores_table(scored.scores)
     yield ""

@@ -1,6 +1,6 @@
 """Tables and bars of scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -28,14 +28,14 @@ def bar(value: float, *, full: float) -> RenderableType:
 
 
 def profile_table(
-    sections: Sequence[str], columns: Mapping[str, Float[np.ndarray, " S"]]
+    sections: Sequence[str], profiles: Sequence[tuple[str, Float[np.ndarray, " S"]]]
 ) -> Table:
-    """Show profiles side by side, each value with its bar."""
-    headers = [header for name in columns for header in (name, "")]
+    """Show named profiles side by side, each value with its bar."""
+    headers = [header for name, _ in profiles for header in (name, "")]
     found = table("section", *headers)
     for index, section in enumerate(sections):
         cells: list[RenderableType] = [section]
-        for values in columns.values():
+        for _, values in profiles:
             value = float(values[index])
             cells += [f"{value:.3f}", bar(value, full=float(np.max(values)))]
         found.add_row(*cells)

@@ -35,7 +35,7 @@ def validate(
     ] = Format.TEXT,
     root: Root = None,
 ) -> None:
-    """Check submissions and compute their scores.
+    """Check submissions, and compute the scores of a single one.
 
     No claimed number is believed, and nothing of a submission is executed.
     """

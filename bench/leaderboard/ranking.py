@@ -7,14 +7,16 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.leaderboard.rows import Row
-from bench.results.aggregate import by_family
+from bench.results.aggregate import (
+    COMPARED_DIGITS,
+    SMALLEST_DIFFERENCE,
+    by_family,
+)
 from bench.results.report import plain_score
 from bench.scores.across_tasks import task_weights
 from bench.scores.max_t import max_t_separations
 from bench.scores.places import places
 from bench.scores.sign_flips import sign_flip_separations
-
-COMPARED_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,12 @@ def prompt_places(rows: Sequence[Row]) -> list[tuple[int, int]]:
         return []
     points = np.array([_value(row) for row in rows])
     draws = np.array([row.mean.draws for row in rows])
-    smallest = 10.0**-COMPARED_DIGITS
-    return places(points, max_t_separations(points, draws, smallest=smallest))
+    separations = max_t_separations(points, draws, smallest=SMALLEST_DIFFERENCE)
+    return places(points, separations)
 
 
 def task_values(rows: Sequence[Row]) -> Float[np.ndarray, "M N"]:
-    """Return each row's skill on each task, weighted so that rows average to the mean.
-
-    Thousandths are compared: rounding errors of equal methods may all point one way.
-    """
+    """Return each row's skill on each task; weighted, they average to the mean."""
     if not rows:
         return np.zeros((0, 0))
     families = by_family(list(rows[0].mean.by_task))

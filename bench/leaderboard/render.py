@@ -34,6 +34,7 @@ def render_markdown(board: Board) -> str:
         "leaderboard --open` shows.",
         table([_main_cells(row) for row in board.rows]),
         "\n".join(f"- {line}" for line in LEGEND),
+        *_undefined_parts(board),
         *_family_parts(board),
         *_pending_parts(board),
     ]
@@ -68,6 +69,17 @@ def rank(places: tuple[int, int] | None) -> str:
 
 def _mean(mean: BoardMean) -> str:
     return f"{number(mean.skill)} {interval(mean.interval)}".strip()
+
+
+def _undefined_parts(board: Board) -> Iterator[str]:
+    """Say why rows have no mean skill."""
+    rows = [row for row in board.rows if row.undefined is not None]
+    if rows:
+        yield "No mean skill:"
+        reasons = {row.method: row.undefined or "" for row in rows}
+        yield "\n".join(
+            f"- **{escape(name)}**: {escape(why)}." for name, why in reasons.items()
+        )
 
 
 def _family_parts(board: Board) -> Iterator[str]:

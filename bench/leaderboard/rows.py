@@ -71,7 +71,9 @@ class Row:
 
     @property
     def cost(self) -> float | None:
-        """Mean cost in forward-equivalents, where every task has one."""
+        """Mean cost in forward-equivalents, where every task of the suite has one."""
+        if self.missing:
+            return None
         found = [record.cost_forward_equivalents for record in self.records]
         values = [cost for cost in found if cost is not None]
         return float(np.mean(values)) if values and len(values) == len(found) else None
@@ -85,7 +87,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """A method's valid results on all tasks of a suite."""
+    """A method's valid results on the tasks of a suite."""
 
     method: MethodKey
     records: tuple[AttributionRecord, ...]

@@ -14,6 +14,11 @@ from bench.scores.score import Score, undefined
 from bench.scores.skill import SKILL
 
 Interval = tuple[float, float]
+
+COMPARED_DIGITS = 3
+"""Methods are compared in thousandths of skill: rounding errors of equal ones may all
+point one way."""
+SMALLEST_DIFFERENCE = 10.0**-COMPARED_DIGITS
 Draws = Float[np.ndarray, " B"]
 
 

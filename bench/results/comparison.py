@@ -5,11 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.results.aggregate import Interval, MeanSkill, by_family, mean_skill
+from bench.results.aggregate import (
+    COMPARED_DIGITS,
+    SMALLEST_DIFFERENCE,
+    Interval,
+    MeanSkill,
+    by_family,
+    mean_skill,
+)
 from bench.results.scoring import TaskScores
-from bench.scores.across_tasks import family_mean, student_interval, task_weights
-from bench.scores.bootstrap import LEVEL, percentile_interval
-from bench.scores.sign_flips import sign_flip_chance
+from bench.scores.across_tasks import (
+    Family,
+    family_mean,
+    student_interval,
+    task_weights,
+)
+from bench.scores.bootstrap import percentile_interval
+from bench.scores.sign_flips import ERROR, sign_flip_chance
 
 
 @dataclass(frozen=True)
@@ -28,22 +40,22 @@ class Comparison:
     @property
     def apart(self) -> bool:
         """Whether other tasks would show the difference too."""
-        return self.chance <= 1 - LEVEL
+        return self.chance <= ERROR
 
     @property
     def apart_here(self) -> bool:
         """Whether other prompts of these tasks would show the difference too."""
         low, high = self.prompt_interval
-        return not low <= 0.0 <= high
+        return low > SMALLEST_DIFFERENCE or high < -SMALLEST_DIFFERENCE
 
 
 def compare_scores(
     first: Sequence[TaskScores], second: Sequence[TaskScores]
-) -> Comparison | None:
+) -> Comparison | list[str]:
     """Compare the mean skills of two methods on the same tasks.
 
     Returns:
-        None if one of the means is undefined.
+        Why the means are undefined, if one is.
 
     Raises:
         ValueError: The tasks are not the same.
@@ -53,18 +65,23 @@ def compare_scores(
     if tasks != [scores.task for scores in second]:
         raise ValueError("Two methods are compared on the same tasks in one order.")
     if means[0].draws is None or means[1].draws is None:
-        return None
+        return [mean.score.undefined for mean in means if mean.score.undefined]
     families = by_family(list(means[0].by_task))
     grouped = [
         np.array([means[0].by_task[t] - means[1].by_task[t] for t in tasks])
         for tasks in families
     ]
-    sizes = [len(tasks) for tasks in families]
-    weighted = np.concatenate(grouped) * task_weights(sizes)
     return Comparison(
         means=means,
         difference=family_mean(grouped),
         interval=student_interval(grouped),
-        chance=sign_flip_chance(weighted),
+        chance=_chance(grouped),
         prompt_interval=percentile_interval(means[0].draws - means[1].draws),
     )
+
+
+def _chance(grouped: Sequence[Family]) -> float:
+    """Flip the signs of differences as they are compared on the board."""
+    weights = task_weights([len(family) for family in grouped])
+    rounded = np.round(np.concatenate(grouped), COMPARED_DIGITS)
+    return sign_flip_chance(rounded * weights)

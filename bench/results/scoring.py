@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float
 
-from bench.errors import DigestError
+from bench.errors import DigestError, FileFormatError
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import ProfileName
 from bench.results.attribution_record import AttributionRecord
@@ -75,6 +75,7 @@ def score_record(record: AttributionRecord, targets: Targets) -> TaskScores:
 
     Raises:
         DigestError: The attribution belongs to another version of the task.
+        FileFormatError: It does not have one number for each section.
     """
     task = next(iter(targets.values())).reference.record.task
     if record.task != task:
@@ -83,6 +84,13 @@ def score_record(record: AttributionRecord, targets: Targets) -> TaskScores:
             f"{record.task.version} of '{record.task.id}' (digest "
             f"{record.task.digest[:12]}); the reference is of version "
             f"{task.version} (digest {task.digest[:12]}). Evaluate the method again."
+        )
+    n_sections = len(next(iter(targets.values())).values)
+    if len(record.values) != n_sections:
+        raise FileFormatError(
+            f"The attribution of '{record.method.name}' on '{task.id}' has "
+            f"{len(record.values)} values; expected {n_sections}, one number for each "
+            "section. Evaluate the method again."
         )
     own, control = record.untrained_writes, record.control_writes
     scores = score_attribution(

@@ -1,10 +1,11 @@
 """Which methods differ by more than the choice of prompts explains.
 
 The same prompts are resampled for all methods. How far the difference of two methods
-moves, in units of its own standard error, is taken for the pair that moves farthest;
-a difference farther from 0 than 95 % of these is one that other prompts would show as
+moves, in units of its root mean square, is taken for the pair that moves farthest; a
+difference farther from 0 than 95 % of these is one that other prompts would show as
 well. So are the confidence sets for ranks of Mogstad, Romano, Shaikh and Wilhelm (2024)
-made.
+made. As with sign flips, a method's comparisons are tested together and those of
+different methods are not.
 
 Shapes: M methods, B resamples.
 """
@@ -40,7 +41,7 @@ def simultaneous_reach(
 ) -> Float[np.ndarray, " K"]:
     """Return half the width of intervals that together hold all differences.
 
-    At 95 %; each is as wide as its own standard error asks for.
+    At 95 %; each is as wide as its own spread asks for, bias included.
     """
     moved = draws - differences[:, None]
     error = np.sqrt((moved**2).mean(axis=1))

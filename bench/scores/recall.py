@@ -7,7 +7,8 @@ from bench.scores.score import Score, ScoreSpec
 from bench.scores.shares import shares, why_undefined
 
 HELD = 0.8
-"""The main sections are the fewest that hold this share of the reference."""
+"""The main sections are the fewest that hold this share of the reference, and all that
+are as large as the last of them."""
 
 TOP_K_RECALL = ScoreSpec(
     name="top_k_recall",

@@ -59,11 +59,7 @@ def pack_submission(
             f"{', '.join(pending)} are pending. Measure them with: bench reference "
             "compute TASK"
         )
-    if incomplete is not None and not 1 <= len(incomplete) <= LONGEST_REASON:
-        raise UserError(
-            f"The reason why tasks are missing has {len(incomplete)} characters; "
-            f"expected 1 to {LONGEST_REASON}."
-        )
+    _check_reason(incomplete)
     records = _read_results(results, suite=suite, trusted=trusted, reason=incomplete)
     method = next(iter(records.values())).method
     if source_sha256 not in (None, method.source_sha256):
@@ -97,12 +93,25 @@ def pack_submission(
         bench=bench_version(),
     )
     folder = out / method.name
-    for stale in _listed(folder) - {entry.path for entry in manifest.files}:
-        (folder / stale).unlink(missing_ok=True)
+    left_over = _listed(folder) - {MANIFEST, *(e.path for e in manifest.files)}
     for task, data in contents.items():
         write_atomically(folder / file_name(task), data)
     write_atomically(folder / MANIFEST, to_json(manifest))
+    # last, so that a failure before loses nothing; what resists, validation names
+    for name in left_over:
+        with suppress(OSError):
+            (folder / name).unlink()
     return manifest
+
+
+def _check_reason(reason: str | None) -> None:
+    if reason is None:
+        return
+    if not 1 <= len(reason.strip()) <= LONGEST_REASON or not reason.isprintable():
+        raise UserError(
+            f"The reason why tasks are missing is {reason!a}; expected one line "
+            f"of 1 to {LONGEST_REASON} characters."
+        )
 
 
 def _listed(folder: Path) -> set[str]:
@@ -131,13 +140,17 @@ def _read_results(
         records[name] = record
     complete = len(records) == len(trusted.suite(suite).tasks)
     if reason is not None and complete:
-        problems.append("  no task is missing; submit them without --incomplete.")
+        raise UserError(
+            f"The results in '{results}' are complete. Submit them without "
+            "--incomplete."
+        )
     problems.extend(_method_problems(records, n_problems=len(problems)))
     if problems:
         raise UserError(
             f"The results in '{results}' cannot be submitted to suite '{suite}':\n"
             + "\n".join(problems)
-            + f"\nRun: bench evaluate METHOD --suite {suite}"
+            + f"\nRun: bench evaluate METHOD --suite {suite}; or submit what there is "
+            "with --incomplete REASON"
         )
     return records
 

@@ -2,9 +2,9 @@
 
 The stored prompts of six references and of ten methods stand for all prompts there are.
 As many are drawn from them with replacement, skills and their resamples are computed as
-for the board, and each method's differences from the nine others are compared with
-those of all prompts. Run, some minutes:
-``python experiments/0007-ranking/prompt_ranks.py``.
+for the board (but for each method's null on an untrained model, which is left out), and
+each method's differences from the nine others are compared with those of all prompts.
+Run, some minutes: ``python experiments/0007-ranking/prompt_ranks.py``.
 """
 
 from pathlib import Path
@@ -13,9 +13,8 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.cli.trusted import read_trusted
-from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
-from bench.results.reference_record import Reference
-from bench.results.targets import null_attributions
+from bench.profiles.promptwise import PROFILES, PromptwiseReference
+from bench.results.targets import Target, Targets
 from bench.scores.max_t import simultaneous_reach
 from bench.scores.nulls import random_overlap
 from bench.scores.overlap import overlaps
@@ -38,14 +37,12 @@ METHODS = (
 )
 
 
-def skills_of(
-    owns: np.ndarray, reference: Reference, name: ProfileName, targets: np.ndarray
-) -> np.ndarray:
-    """Return skills [M, B] of attributions [M, B, S] on targets [B, S]."""
-    nulls = null_attributions(reference, name).values()
+def skills_of(owns: np.ndarray, target: Target, targets: np.ndarray) -> np.ndarray:
+    """Return skills [M, B] of attributions [M, B, S] on resampled profiles [B, S]."""
+    nulls = target.nulls.values()
     found = [overlaps(np.broadcast_to(null, targets.shape), targets) for null in nulls]
     best = np.max([*np.nan_to_num(found), random_overlap(targets)], axis=0)
-    room = reference.record.ceiling[name] - best
+    room = target.ceiling - best
     return np.array([skills(overlaps(own, targets), best, room) for own in owns])
 
 
@@ -59,16 +56,16 @@ def drawn(reference: PromptwiseReference, rows: np.ndarray) -> PromptwiseReferen
 
 
 def task_skills(
-    rng: np.random.Generator | None, reference: Reference, owns: np.ndarray
+    rng: np.random.Generator | None, found: Targets, owns: np.ndarray
 ) -> np.ndarray:
     """Return skills [M, 1 + B] on a task: of a sample, and of its resamples.
 
     Args:
         rng: None for the skills of all prompts.
-        reference: The task's.
+        found: What attributions on the task are scored against.
         owns: Attributions, methods x prompts x sections.
     """
-    measured = reference.promptwise
+    measured = found[PROFILES[0]].reference.promptwise
     if rng is not None:
         measured = drawn(measured, rng.integers(0, measured.n_prompts, 32))
         owns = owns[:, rng.integers(0, owns.shape[1], owns.shape[1])]
@@ -80,11 +77,11 @@ def task_skills(
     rows = [np.arange(n), *rows]
     own_rows = [np.arange(n_own), *own_rows]
     values = np.array([[own[r].mean(axis=0) for r in own_rows] for own in owns])
-    found = [
-        skills_of(values, reference, name, measured.profiles(name, np.array(rows)))
+    both = [
+        skills_of(values, found[name], measured.profiles(name, np.array(rows)))
         for name in PROFILES
     ]
-    return np.mean(found, axis=0)
+    return np.mean(both, axis=0)
 
 
 def main() -> None:
@@ -94,7 +91,7 @@ def main() -> None:
     tasks = []
     for task in trusted.suite("core").tasks:
         owns = [found[m].records[task].writes.per_prompt for m in METHODS]
-        tasks.append((trusted.reference(task), np.array(owns)))
+        tasks.append((trusted.targets(task, "core"), np.array(owns)))
     truth = np.mean([task_skills(None, *task)[:, 0] for task in tasks], axis=0)
     rng = np.random.default_rng(0)
     held, wrong = [], []

@@ -457,7 +457,7 @@ def test_submit_without_results(bench: Bench) -> None:
 
     assert ran.code == 2
     assert "No such file or directory" in ran.err
-    assert ran.err.endswith("Run: bench evaluate METHOD --suite core\n")
+    assert "Run: bench evaluate METHOD --suite core; or submit what" in ran.err
 
 
 def test_validate_text(bench: Bench, submit: Callable[..., Path]) -> None:

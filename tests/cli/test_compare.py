@@ -76,6 +76,62 @@ def test_names_are_looked_up(
     )
 
 
+@pytest.mark.parametrize("name", ["", ".", "no/such/folder", "x" * 300, "results"])
+def test_what_is_no_method(name: str, bench: Bench, two: tuple[Path, Path]) -> None:
+    """What holds nothing of a method is answered with what there is."""
+    ran = bench("compare", name, "sharp")
+
+    assert ran.code == 2
+    assert ran.err.startswith(f"No stored method is called '{name}'.")
+    assert "Known: flat, sharp." in ran.err
+
+
+def test_a_folder_called_like_a_method_hides_none(
+    bench: Bench, two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Names are looked up in results and submissions alone."""
+    (tmp_path / "sharp").mkdir()
+
+    assert bench("compare", "sharp", "flat").code == 0
+
+
+def test_one_method_in_two_places(
+    bench: Bench, two: tuple[Path, Path], write_results: Callable[..., Path]
+) -> None:
+    """Own results against the stored submission are called as they were named."""
+    write_results("flat")
+    ran = bench("compare", "flat", two[1], "--json")
+
+    assert json.loads(ran.out)["methods"] == ["flat", str(two[1])]
+
+
+def test_results_of_two_methods(
+    bench: Bench, two: tuple[Path, Path], write_results: Callable[..., Path]
+) -> None:
+    """A folder is that of one method."""
+    other = write_results("other") / "induction" / "late.json"
+    other.replace(two[0] / "induction" / "late.json")
+    ran = bench("compare", "sharp", "flat")
+
+    assert ran.code == 2
+    assert "holds results of 2 methods (other, sharp); expected one." in ran.err
+
+
+def test_wrong_number_of_sections(
+    bench: Bench, two: tuple[Path, Path], edit_json: Callable[..., None]
+) -> None:
+    """Numbers that are not one for each section are named, not compared."""
+    stored = two[0] / "induction" / "late.json"
+    edit_json(stored, lambda r: r.update(values=[1.0], control=None, untrained=None))
+    for command in (["compare", "sharp", "flat"], ["score", two[0]]):
+        ran = bench(*command)
+        assert ran.code == 2
+        assert ran.err == (
+            "The attribution of 'sharp' on 'induction/late' has 1 values; expected 16, "
+            "one number for each section. Evaluate the method again.\n"
+        )
+
+
 def test_tasks_of_one_alone_are_left_out(bench: Bench, two: tuple[Path, Path]) -> None:
     """What both were run on is compared, the rest is named."""
     (two[0] / "induction" / "late.json").unlink()
@@ -108,11 +164,13 @@ def test_undefined_is_said(
     ran = bench("compare", "sharp", "nothing")
 
     assert ran.code == 0
-    assert ran.out.endswith(
-        "The mean skill of one of them is undefined; bench score says why.\n"
-    )
+    reason = "induction/early, emergence: the attribution is nowhere positive"
+    assert ran.out.endswith(f"No difference of mean skills: undefined ({reason}).\n")
     document = json.loads(bench("compare", "sharp", "nothing", "--json").out)
     assert document["difference"] is None
+    assert document["undefined"] == [reason]
+    plain = json.loads(bench("compare", "sharp", two[1], "--json").out)
+    assert document.keys() == plain.keys()
 
 
 def test_pending_reference(

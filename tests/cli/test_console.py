@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cli import console
-from bench.cli.console import is_narrow, sparkline, table, write_out
+from bench.cli.console import columns, sparkline, table, write_out
 
 
 class Terminal(StringIO):
@@ -79,11 +79,18 @@ def test_pipes_get_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
-def test_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal may be narrow, a pipe never is."""
     use_terminal(monkeypatch)
-    assert not is_narrow()
+    assert columns() == 120
     monkeypatch.setenv("COLUMNS", "80")
-    assert is_narrow()
+    assert columns() == 80
     monkeypatch.setattr(sys, "stdout", StringIO())
-    assert not is_narrow()
+    assert columns() == console.PLAIN_WIDTH
+
+
+def test_emoji_codes_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """A path may hold what looks like one."""
+    write_out("/data/:key:/x")
+
+    assert capsys.readouterr().out == "/data/:key:/x\n"

@@ -445,17 +445,25 @@ def test_a_part_of_the_tasks_is_shown_and_not_ranked(
     """Who leaves a task out has no mean, however good the rest is."""
     submit("eap-ig", origin="built-in")
     (entry,) = leaderboard_entries(repository, trusted)
-    half = replace(entry, records=entry.records[:1], scores=entry.scores[:1])
+    half = replace(
+        entry,
+        records=entry.records[:1],
+        scores=entry.scores[:1],
+        incomplete="too | large",
+    )
     board = generate([half], trusted)
     row = by_name(board)["eap-ig"]
 
     assert (row.tasks_done, row.tasks_total) == (1, 2)
     assert (row.mean_skill, row.interval, row.rank_interval) == (None, None, None)
-    assert row.undefined == f"not run on {LATE}"
-    assert row.profiles["emergence"].undefined == f"not run on {LATE}"
+    reason = f"not run on {LATE}: too | large"
+    assert row.undefined == reason
+    assert row.profiles["emergence"].undefined == reason
+    assert row.cost_forward_equivalents is None
     assert board.board.rows[-1] == row
     assert table(board)["eap-ig"][7] == "1/2"
-    assert "not run" in board.files["leaderboard.md"]
+    said = f"- **eap-ig**: {escape(reason)}."
+    assert said in board.files["leaderboard.md"].splitlines()
 
 
 def test_sheet(board: Leaderboard) -> None:

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from bench.profiles.promptwise import PROFILES
-from bench.results.comparison import compare_scores
+from bench.results.comparison import Comparison, compare_scores
 from bench.results.scoring import ProfileScores, TaskScores
 from bench.scores.score import Score, undefined
 from bench.scores.sign_flips import sign_flip_chance
@@ -48,7 +48,7 @@ def test_means_and_interval_are_paired(skills: np.ndarray, draws: np.ndarray) ->
     """They are those of a paired t test."""
     found = compare_scores(*map(task_scores, skills, draws))
 
-    assert found is not None
+    assert isinstance(found, Comparison)
     gap = skills[0] - skills[1]
     assert found.difference == pytest.approx(gap.mean())
     expected = stats.ttest_rel(*skills).confidence_interval(0.95)
@@ -69,7 +69,7 @@ def test_chance_is_the_permutation_test(skills: np.ndarray, draws: np.ndarray) -
         n_resamples=10**6,
     )
 
-    assert found is not None
+    assert isinstance(found, Comparison)
     assert found.chance == pytest.approx(expected.pvalue)
 
 
@@ -84,7 +84,7 @@ def test_prompts_are_paired(skills: np.ndarray, draws: np.ndarray) -> None:
     """What other prompts do to both does not widen the interval of the difference."""
     found = compare_scores(*map(task_scores, skills, draws))
 
-    assert found is not None
+    assert isinstance(found, Comparison)
     low, high = found.prompt_interval
     gaps = (draws[0] - draws[1]).mean(axis=0)
     assert (low, high) == pytest.approx(tuple(np.quantile(gaps, [0.025, 0.975])))
@@ -97,7 +97,7 @@ def test_a_method_is_not_ahead_of_itself(skills: np.ndarray, draws: np.ndarray) 
     same = task_scores(skills[0], draws[0])
     found = compare_scores(same, same)
 
-    assert found is not None
+    assert isinstance(found, Comparison)
     assert (found.difference, found.chance) == (0.0, 1.0)
     assert not found.apart
     assert not found.apart_here
@@ -110,8 +110,8 @@ def test_apart() -> None:
     six = compare_scores(*map(task_scores, values, still))
     five = compare_scores(*map(task_scores, values[:, :5], still[:, :5]))
 
-    assert six is not None
-    assert five is not None
+    assert isinstance(six, Comparison)
+    assert isinstance(five, Comparison)
     assert (six.apart, five.apart) == (True, False)
     assert six.apart_here
     assert five.apart_here
@@ -130,7 +130,7 @@ def test_families_count_alike() -> None:
     )
     found = compare_scores(one, other)
 
-    assert found is not None
+    assert isinstance(found, Comparison)
     assert found.difference == pytest.approx((0.5 + 0.05) / 2)
     assert found.prompt_interval == pytest.approx((0.275, 0.275))
 
@@ -156,5 +156,20 @@ def test_undefined_is_no_difference(skills: np.ndarray, draws: np.ndarray) -> No
     profiles = dict.fromkeys(PROFILES, nothing)
     spoilt = [TaskScores(task=one[0].task, profiles=profiles), *one[1:]]
 
-    assert compare_scores(spoilt, other) is None
-    assert compare_scores(other, spoilt) is None
+    expected = ["induction/0, emergence: nothing"]
+    assert compare_scores(spoilt, other) == expected
+    assert compare_scores(other, spoilt) == expected
+
+
+def test_rounding_errors_are_no_difference(
+    skills: np.ndarray, draws: np.ndarray
+) -> None:
+    """Methods that differ by less than is compared are not told apart."""
+    one = task_scores(skills[0], draws[0])
+    other = task_scores(skills[0] + 1e-9, draws[0] + 1e-9)
+    found = compare_scores(one, other)
+
+    assert isinstance(found, Comparison)
+    assert found.chance == 1.0
+    assert not found.apart
+    assert not found.apart_here

@@ -45,7 +45,7 @@ def test_long_lists_are_cut() -> None:
     found = verdict(np.eye(10)[9], np.ones(10), sections=names)
 
     assert found == (
-        "sets in 9 sections late; misses s0, s1, s2, s3 and 4 more; "
+        "sets in 9 sections late; misses s0, s1, s2, s3 and 5 more; "
         "too much on s9 (+0.90)"
     )
 

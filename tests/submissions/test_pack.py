@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import FileFormatError, UnknownNameError, UserError
+from bench.errors import FileFormatError, NoRoomError, UnknownNameError, UserError
 from bench.results.attribution_record import read_attribution
 from bench.results.trusted import Trusted
+from bench.submissions import pack
 from bench.submissions.manifest import MANIFEST, file_name, read_manifest
 from bench.submissions.pack import pack_submission
 from bench.submissions.validation import validate_submission
@@ -107,7 +108,8 @@ def test_every_obstacle_is_named(
         f"The results in '{results}' cannot be submitted to suite 'core':",
         f"  '{results / EARLY}.json' cannot be read: No such file or directory.",
         f"  '{results / LATE}.json' was made on another version of '{LATE}'.",
-        "Run: bench evaluate METHOD --suite core",
+        "Run: bench evaluate METHOD --suite core; or submit what there is with "
+        "--incomplete REASON",
     ]
     assert not (tmp_path / "out").exists()
 
@@ -134,13 +136,55 @@ def test_incomplete_results_with_a_reason(
     assert validate_submission(folder, trusted).problems == ()
 
 
+def test_nothing_is_lost_when_packing_fails(
+    write_results: Callable[..., Path],
+    trusted: Trusted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was packed before stays valid until the new one is there."""
+    results, out = write_results(), tmp_path / "out"
+    pack_submission(results, suite="core", trusted=trusted, out=out)
+    (results / f"{LATE}.json").unlink()
+
+    def full(path: Path, data: bytes) -> None:
+        raise NoRoomError(f"{path} could not be written")
+
+    monkeypatch.setattr(pack, "write_atomically", full)
+    with pytest.raises(NoRoomError):
+        pack_submission(
+            results, suite="core", trusted=trusted, out=out, incomplete="too large"
+        )
+    assert validate_submission(out / "my-method", trusted).problems == ()
+
+
+def test_left_over_files_that_resist_stay(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """A folder in place of a file is left to validation."""
+    results, out = write_results(), tmp_path / "out"
+    pack_submission(results, suite="core", trusted=trusted, out=out)
+    (out / "my-method" / file_name(LATE)).unlink()
+    (out / "my-method" / file_name(LATE)).mkdir()
+    (results / f"{LATE}.json").unlink()
+    pack_submission(
+        results, suite="core", trusted=trusted, out=out, incomplete="too large"
+    )
+
+    checked = validate_submission(out / "my-method", trusted)
+    assert {problem.code for problem in checked.problems} == {"S003"}
+
+
 @pytest.mark.parametrize(
     ("reason", "gone", "said"),
     [
-        ("too large", [], "no task is missing; submit them without --incomplete."),
+        ("too large", [], "are complete. Submit them without --incomplete."),
         ("too large", [EARLY, LATE], "there is none for any task of the suite."),
-        ("", [LATE], "has 0 characters; expected 1 to 200."),
-        ("x" * 201, [LATE], "has 201 characters; expected 1 to 200."),
+        ("", [LATE], "is ''; expected one line of 1 to 200 characters."),
+        ("  ", [LATE], "is '  '; expected one line of 1 to 200 characters."),
+        ("a\nb", [LATE], r"is 'a\nb'; expected one line of"),
+        ("\udcff", [LATE], r"is '\udcff'; expected one line of"),
+        ("x" * 201, [LATE], "x'; expected one line of 1 to 200 characters."),
     ],
 )
 def test_reasons_that_are_refused(

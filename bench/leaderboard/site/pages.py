@@ -51,7 +51,7 @@ def render_site(
     for row in board.rows:
         own = records.get(row.method, ())
         pages[page_of(row.method)] = _method(environment, board, row, own, trusted)
-    for task in dict.fromkeys(task for row in board.rows for task in row.tasks):
+    for task in _tasks(board):
         pages[page_of_task(task)] = _task(environment, board, task, records, trusted)
     return {path: text.encode() for path, text in pages.items()} | _static()
 
@@ -83,8 +83,17 @@ def _environment() -> Environment:
 
 def _front(environment: Environment, board: Board) -> str:
     return environment.get_template("index.html").render(
-        board=board, profiles=PROFILES, charts=board_charts(board), up=""
+        board=board,
+        tasks=_tasks(board),
+        profiles=PROFILES,
+        charts=board_charts(board),
+        up="",
     )
+
+
+def _tasks(board: Board) -> list[str]:
+    """Name every task that somebody was run on."""
+    return list(dict.fromkeys(task for row in board.rows for task in row.tasks))
 
 
 def _method(

@@ -96,6 +96,7 @@
   addEventListener("hashchange", () => {
     // the link to the content chooses nothing; what was written here is known
     if (["#content", written].includes(location.hash)) return;
+    written = "";
     state = read();
     show();
   });

@@ -1,6 +1,6 @@
 """Collect what the leaderboard shows: methods and nulls."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,7 +12,7 @@ from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.aggregate import MeanSkill, mean_skill
 from bench.results.attribution_record import AttributionRecord, MethodKey
 from bench.results.scoring import ProfileScores, TaskScores, score_profile
-from bench.results.targets import Targets
+from bench.results.targets import Targets, task_of
 from bench.results.trusted import Trusted
 from bench.scores.nulls import RANDOM
 from bench.scores.score import Score, undefined
@@ -158,7 +158,7 @@ def _null_scores(null: str, targets: Targets) -> TaskScores:
         name: score_profile(LayerAttribution(values=target.nulls[null]), target)
         for name, target in targets.items()
     }
-    return _task_scores(targets, profiles)
+    return TaskScores(task=task_of(targets).id, profiles=profiles)
 
 
 def _random_scores(targets: Targets) -> TaskScores:
@@ -174,11 +174,4 @@ def _random_scores(targets: Targets) -> TaskScores:
             shown={},
             yardstick=target.yardstick,
         )
-    return _task_scores(targets, profiles)
-
-
-def _task_scores(
-    targets: Targets, profiles: Mapping[ProfileName, ProfileScores]
-) -> TaskScores:
-    task = targets[PROFILES[0]].reference.record.task
-    return TaskScores(task=task.id, profiles=profiles)
+    return TaskScores(task=task_of(targets).id, profiles=profiles)

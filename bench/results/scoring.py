@@ -10,7 +10,7 @@ from bench.errors import DigestError, FileFormatError
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import ProfileName
 from bench.results.attribution_record import AttributionRecord
-from bench.results.targets import Target, Targets
+from bench.results.targets import Target, Targets, task_of
 from bench.scores.bootstrap import percentile_interval
 from bench.scores.correlation import PEARSON, SPEARMAN, pearson, spearman
 from bench.scores.depth import ONSET_ERROR, WASSERSTEIN, onset_error, wasserstein
@@ -77,7 +77,7 @@ def score_record(record: AttributionRecord, targets: Targets) -> TaskScores:
         DigestError: The attribution belongs to another version of the task.
         FileFormatError: It does not have one number for each section.
     """
-    task = next(iter(targets.values())).reference.record.task
+    task = task_of(targets)
     if record.task != task:
         raise DigestError(
             f"The attribution of '{record.method.name}' was made on version "
@@ -109,12 +109,11 @@ def score_attribution(
     own_untrained: Float[np.ndarray, " S"] | None = None,
 ) -> TaskScores:
     """Score an attribution of kind write on both profiles of a task."""
-    task = next(iter(targets.values())).reference.record.task
     profiles: dict[ProfileName, ProfileScores] = {
         name: score_profile(attribution, target, own_untrained=own_untrained)
         for name, target in targets.items()
     }
-    return TaskScores(task=task.id, profiles=profiles)
+    return TaskScores(task=task_of(targets).id, profiles=profiles)
 
 
 def score_profile(

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.profiles.promptwise import PROFILES, ProfileName
+from bench.results.attribution_record import TaskKey
 from bench.results.reference_record import Reference
 from bench.scores.bootstrap import resamples
 from bench.scores.nulls import ANALYTIC, RANDOM, other_tasks, random_overlap
@@ -104,6 +105,11 @@ class Target:
 
 
 Targets = Mapping[ProfileName, Target]
+
+
+def task_of(targets: Targets) -> TaskKey:
+    """Return the task and version that the targets are of."""
+    return targets[PROFILES[0]].reference.record.task
 
 
 def find_targets(

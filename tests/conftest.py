@@ -347,11 +347,7 @@ def band(values: np.ndarray) -> Band:
 
 def synthetic_record(task: Task, arrays: dict[str, np.ndarray]) -> ReferenceRecord:
     """Make the record of a reference from its arrays."""
-    promptwise = PromptwiseReference(
-        gain=arrays["gain"],
-        signature=arrays["signature"][:, -1],
-        ablated=arrays["ablated_mean"],
-    )
+    promptwise = PromptwiseReference.from_arrays(arrays)
     sections = (0.0,) * task.n_sections
     points = (*sections, 0.0)
     regime = RegimeRecord(

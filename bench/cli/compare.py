@@ -14,7 +14,7 @@ from rich.table import Table
 from bench.cli.console import columns, sparkline, table, write_out
 from bench.cli.options import DEFAULT_SUITE, RESULTS, Json, Root, resolve_root
 from bench.cli.score import one_method, read_results
-from bench.cli.scored import score_records
+from bench.cli.scored import score_tasks
 from bench.cli.summary import INTERVALS, ScoredTask
 from bench.cli.tables import skill_text
 from bench.errors import UnknownNameError, UserError
@@ -115,17 +115,11 @@ def _score(
     Raises:
         UserError: One of them has no reference.
     """
-    scored = score_records(
-        "",
-        [records[task] for task in tasks],
-        root=root,
-        suite=suite,
-        complete=False,
-        failed={},
-    )
-    if scored.pending:
-        raise UserError("\n".join(scored.pending.values()))
-    return scored.tasks
+    chosen = [records[task] for task in tasks]
+    scored, pending = score_tasks(chosen, root=root, suite=suite)
+    if pending:
+        raise UserError("\n".join(pending.values()))
+    return scored
 
 
 def _table(names: Names, scored: Sequence[Sequence[ScoredTask]]) -> Table:

@@ -65,6 +65,19 @@ def score_records(
         FileFormatError: A reference cannot be read.
         DigestError: An attribution or a reference belongs to another task version.
     """
+    scored, pending = score_tasks(records, root=root, suite=suite)
+    return Scored(name, suite if complete else None, scored, failed, pending)
+
+
+def score_tasks(
+    records: Sequence[tuple[Task, AttributionRecord]], *, root: Path, suite: str
+) -> tuple[list[ScoredTask], dict[str, str]]:
+    """Score attributions; say of tasks without a reference what can be done.
+
+    Raises:
+        FileFormatError: A reference cannot be read.
+        DigestError: An attribution or a reference belongs to another task version.
+    """
     suite_references = dict(_stored_references(root, suite))
     scored: list[ScoredTask] = []
     pending: dict[str, str] = {}
@@ -78,7 +91,7 @@ def score_records(
         targets = find_targets(reference, others=others)
         scores = score_record(record, targets)
         scored.append(ScoredTask(task, record, reference, scores))
-    return Scored(name, suite if complete else None, scored, failed, pending)
+    return scored, pending
 
 
 def _stored_references(root: Path, suite: str) -> Iterator[tuple[str, Reference]]:

@@ -3,6 +3,7 @@
 Shapes: P prompts, S sections.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -26,6 +27,15 @@ class PromptwiseReference:
     gain: Float[np.ndarray, "P S"]
     signature: Float[np.ndarray, " P"]
     ablated: Float[np.ndarray, "P S"]
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "PromptwiseReference":
+        """Take it from the arrays that are stored with a reference."""
+        return cls(
+            gain=arrays["gain"],
+            signature=arrays["signature"][:, -1],
+            ablated=arrays["ablated_mean"],
+        )
 
     @property
     def n_prompts(self) -> int:

@@ -92,11 +92,7 @@ def _array_problems(
 
 
 def _profile_problems(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
-    promptwise = PromptwiseReference(
-        gain=arrays["gain"],
-        signature=arrays["signature"][:, -1],
-        ablated=arrays["ablated_mean"],
-    )
+    promptwise = PromptwiseReference.from_arrays(arrays)
     for name in PROFILES:
         with np.errstate(divide="ignore", invalid="ignore"):  # no signature at all
             profile = promptwise.profile(name)

@@ -172,11 +172,7 @@ def read_reference(task: Task, *, root: Path) -> Reference:
             + f"\nRestore them, or measure again with: bench reference compute "
             f"{_call(task, path)}"
         )
-    promptwise = PromptwiseReference(
-        gain=arrays["gain"],
-        signature=arrays["signature"][:, -1],
-        ablated=arrays["ablated_mean"],
-    )
+    promptwise = PromptwiseReference.from_arrays(arrays)
     return Reference(record=record, promptwise=promptwise, arrays=arrays)
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bench.profiles.promptwise import ProfileName
 from bench.results.attribution_record import MethodKey
+from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.frozen import FrozenModel, SchemaVersion
 from bench.tasks.spec import Digest
 from bench.tasks.strict_json import read_strict_json
@@ -50,6 +51,16 @@ class Manifest(FrozenModel):
     undefined. Validation computes it anew and never believes it."""
     bench: str
     """Version of ``bench`` that packed the submission."""
+
+
+def file_entry(task_id: str, data: bytes) -> FileEntry:
+    """Say what an attribution file of a submission holds."""
+    return FileEntry(
+        task=task_id,
+        path=file_name(task_id),
+        bytes=len(data),
+        sha256=sha256_of_bytes(data),
+    )
 
 
 def file_name(task_id: str) -> str:

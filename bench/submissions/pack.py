@@ -18,13 +18,12 @@ from bench.results.trusted import Trusted
 from bench.submissions.manifest import (
     LONGEST_REASON,
     MANIFEST,
-    FileEntry,
     Manifest,
     SuiteKey,
+    file_entry,
     file_name,
     read_manifest,
 )
-from bench.tasks.digest import sha256_of_bytes
 
 
 def pack_submission(
@@ -76,15 +75,7 @@ def pack_submission(
     manifest = Manifest(
         method=method,
         suite=SuiteKey(name=suite, version=trusted.suites[suite].version),
-        files=tuple(
-            FileEntry(
-                task=task,
-                path=file_name(task),
-                bytes=len(data),
-                sha256=sha256_of_bytes(data),
-            )
-            for task, data in contents.items()
-        ),
+        files=tuple(file_entry(task, data) for task, data in contents.items()),
         incomplete=incomplete,
         claimed_overlap={
             task: _claims(record, suite=suite, trusted=trusted)
@@ -92,7 +83,12 @@ def pack_submission(
         },
         bench=bench_version(),
     )
-    folder = out / method.name
+    _write(out / method.name, contents, manifest)
+    return manifest
+
+
+def _write(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:
+    """Write a submission over one that was packed before."""
     left_over = _listed(folder) - {MANIFEST, *(e.path for e in manifest.files)}
     for task, data in contents.items():
         write_atomically(folder / file_name(task), data)
@@ -101,7 +97,6 @@ def pack_submission(
     for name in left_over:
         with suppress(OSError):
             (folder / name).unlink()
-    return manifest
 
 
 def _check_reason(reason: str | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.profiles.promptwise import PROFILES
-from bench.results.attribution_record import AttributionRecord, MethodKey, task_key
+from bench.results.attribution_record import AttributionRecord, task_key
 from bench.results.reference_record import Reference
 from bench.results.store import to_json, write_atomically
 from bench.results.trusted import Trusted
@@ -20,11 +20,11 @@ from bench.submissions.manifest import (
     FileEntry,
     Manifest,
     SuiteKey,
+    file_entry,
     file_name,
 )
-from bench.tasks.digest import sha256_of_bytes
 from tests.conftest import PROVENANCE
-from tests.leaderboard.simulated import simulated_suite
+from tests.leaderboard.simulated import method_key, simulated_suite
 
 TASKS = 10
 PROMPTS = 16
@@ -60,14 +60,7 @@ def answer(trusted: Trusted, task: str, *, noise: float) -> AttributionRecord:
     rows = truth + noise * truth.max() * rng.normal(size=(PROMPTS, len(truth)))
     return AttributionRecord(
         task=task_key(trusted.tasks[task]),
-        method=MethodKey(
-            name=NAME,
-            kind="write",
-            origin="file",
-            source="method.py",
-            source_sha256="0" * 64,
-            summary="Know the answer, and add noise.",
-        ),
+        method=method_key(NAME, origin="file"),
         values=tuple(rows.mean(axis=0).tolist()),
         per_prompt=tuple(map(tuple, rows.tolist())),
         untrained=(1.0,) * len(truth),
@@ -108,15 +101,7 @@ def write_submission(folder: Path, files: dict[str, bytes], said: Manifest) -> N
     """Write one submission."""
     for task, data in files.items():
         write_atomically(folder / file_name(task), data)
-    entries = tuple(
-        FileEntry(
-            task=task,
-            path=file_name(task),
-            bytes=len(data),
-            sha256=sha256_of_bytes(data),
-        )
-        for task, data in files.items()
-    )
+    entries = tuple(file_entry(task, data) for task, data in files.items())
     method = said.method.model_copy(update={"name": folder.name})
     named = said.model_copy(update={"files": entries, "method": method})
     write_atomically(folder / MANIFEST, to_json(named))

@@ -5,12 +5,14 @@ Shapes: P prompts, S sections.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from bench.leaderboard.rows import Row
 from bench.profiles.attribution import LayerAttribution
+from bench.results.attribution_record import MethodKey
 from bench.results.reference_record import Reference
 from bench.results.scoring import TaskScores
 from bench.results.store import write_atomically
@@ -29,6 +31,20 @@ tasks = {tasks}
 """
 PROMPT_NOISE = 0.1
 """Of a section on a single prompt, where the peak is 1."""
+
+
+def method_key(
+    name: str, *, origin: Literal["file", "built-in"] = "built-in"
+) -> MethodKey:
+    """Return the key of a method that never ran."""
+    return MethodKey(
+        name=name,
+        kind="write",
+        origin=origin,
+        source="simulated.py",
+        source_sha256="0" * 64,
+        summary="Simulated.",
+    )
 
 
 def circuit(rng: np.random.Generator, blocks: int) -> Profile:

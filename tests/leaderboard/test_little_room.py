@@ -9,28 +9,15 @@ import pytest
 from bench.leaderboard.generate import Leaderboard, generate
 from bench.leaderboard.rows import Entry, Row
 from bench.profiles.promptwise import PROFILES
-from bench.results.attribution_record import MethodKey
 from bench.scores import bootstrap
 from bench.scores.nulls import attention_only
 from bench.scores.skill import SMALLEST_ROOM
-from tests.leaderboard.simulated import copied, scored, simulated_suite
+from tests.leaderboard.simulated import copied, method_key, scored, simulated_suite
 
 FLAT = [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
 """With as much on every section as at the peak, a constant holds nine tenths."""
 TASKS = [f"induction/task-0{number}" for number in range(3)]
 _, HALF_FLAT, WHOLLY_FLAT = TASKS
-
-
-def method_key(name: str) -> MethodKey:
-    """Return the key of a built-in method."""
-    return MethodKey(
-        name=name,
-        kind="write",
-        origin="built-in",
-        source="simulated.py",
-        source_sha256="0" * 64,
-        summary="Simulated.",
-    )
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from bench.results.reference_record import Reference
 from bench.results.trusted import Trusted
 from bench.results.wording import interval, number
 from bench.scores.shares import has_shares
+from bench.tasks.spec import SLUG
 
 STATIC = (
     "style.css",
@@ -38,7 +39,6 @@ STATIC = (
         for name in (f"{tool}.min.js", f"{tool}.LICENSE")
     ),
 )
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def render_site(
@@ -58,7 +58,7 @@ def render_site(
 
 def page_of(method: str) -> str:
     """Return the page of a method; what is no plain name goes by its digest."""
-    plain = SLUG.fullmatch(method) is not None
+    plain = re.fullmatch(SLUG, method) is not None
     name = method if plain else hashlib.sha256(method.encode()).hexdigest()[:16]
     return f"methods/{name}.html"
 

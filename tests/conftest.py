@@ -8,12 +8,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from bench.errors import FileFormatError
 from bench.methods.catalogue import built_in
 from bench.profiles.attribution import Kind, LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
@@ -33,7 +35,13 @@ from bench.results.targets import find_targets
 from bench.results.trusted import Trusted
 from bench.scores import bootstrap
 from bench.scores.halves import ceiling, reliability
-from bench.submissions.manifest import FOLDER, MANIFEST, file_name
+from bench.submissions.manifest import (
+    FOLDER,
+    MANIFEST,
+    file_name,
+    read_manifest,
+    sealed,
+)
 from bench.submissions.pack import pack_submission
 from bench.tasks.digest import sha256_of_bytes, sha256_of_file
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
@@ -575,12 +583,15 @@ def submit(
 
 @pytest.fixture
 def edit_json() -> Callable[[Path, Callable[[dict], object]], None]:
-    """Change a JSON file in place."""
+    """Change a JSON file in place; a manifest gets the digest that it has then."""
 
     def edit(path: Path, change: Callable[[dict], object]) -> None:
         document = json.loads(path.read_bytes())
         change(document)
         path.write_text(json.dumps(document))
+        if path.name == MANIFEST:
+            with suppress(FileFormatError):
+                path.write_bytes(to_json(sealed(read_manifest(path.parent))))
 
     return edit
 

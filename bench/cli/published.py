@@ -6,13 +6,20 @@ from bench.leaderboard.document import Board
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reference_record import ReferenceRecord
 from bench.submissions.manifest import Manifest
+from bench.submissions.withdrawal import Withdrawal
 from bench.tasks.frozen import FrozenModel
+
+NAMESPACE = "urn:induction-bench:schema"
+"""A name and no address: schemas are found beside the data, wherever that is."""
+VERSION = 1
+"""Of all records: the ``schema_version`` that they carry."""
 
 PUBLISHED: dict[str, type[FrozenModel]] = {
     "attribution": AttributionRecord,
     "leaderboard": Board,
     "reference": ReferenceRecord,
     "submission": Manifest,
+    "withdrawal": Withdrawal,
 }
 """Schema name to the model it is generated from."""
 
@@ -20,4 +27,5 @@ PUBLISHED: dict[str, type[FrozenModel]] = {
 def json_schema(name: str) -> dict[str, object]:
     """Return the JSON Schema of a published record."""
     schema = PUBLISHED[name].model_json_schema()
-    return {"$schema": Draft202012Validator.META_SCHEMA["$id"]} | schema
+    dialect = Draft202012Validator.META_SCHEMA["$id"]
+    return {"$schema": dialect, "$id": f"{NAMESPACE}:{name}:{VERSION}"} | schema

@@ -45,7 +45,7 @@ def submit(
         suite=suite,
         trusted=read_trusted(folder),
         out=target,
-        source_sha256=None if found is None else found.source_sha256,
+        source=None if found is None else found.file,
         incomplete=incomplete,
     )
     packed = target / manifest.method.name

@@ -18,6 +18,7 @@ from bench.results.attribution_record import (
 )
 from bench.results.provenance import take_provenance
 from bench.tasks.registry import PACKAGE
+from bench.tasks.spec import as_prose, as_text
 
 FEW_PROMPTS = 8
 """Prompts of the run whose cost is counted: counting slows a run down, so that it is
@@ -33,9 +34,9 @@ def method_key(found: FoundMethod) -> MethodKey:
         name=found.method.name,
         kind=found.method.kind,
         origin=found.origin,
-        source=found.source,
+        source=as_text(found.source),
         source_sha256=found.source_sha256,
-        summary=found.method.summary,
+        summary=as_text(found.method.summary),
         oracle=found.method.oracle,
     )
 
@@ -93,7 +94,7 @@ def _null(found: FoundMethod, ctx: TaskContext) -> tuple[Values | None, str | No
     try:
         return tuple(run_method(found, ctx)[0].values.tolist()), None
     except MethodFailedError as error:
-        return None, str(error)
+        return None, as_prose(str(error))
 
 
 def _counted(
@@ -106,5 +107,5 @@ def _counted(
             ctx.subject, ctx.prompts, lambda: answers.append(run_method(found, ctx)[0])
         )
     except RunFailedError as error:
-        return None, f"on {len(ctx.prompts)} prompts: {error}", None
+        return None, as_prose(f"on {len(ctx.prompts)} prompts: {error}"), None
     return tuple(answers[0].values.tolist()), None, cost

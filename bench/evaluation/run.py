@@ -15,12 +15,14 @@ from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import Stage, evaluate_task, method_key
 from bench.methods.discovery import FoundMethod
 from bench.results.attribution_record import (
+    LARGEST_ARRAYS,
     AttributionRecord,
+    attribution_files,
     read_attribution,
     task_key,
+    write_attribution,
 )
 from bench.results.provenance import bench_digest
-from bench.results.store import to_json, write_atomically
 from bench.tasks.spec import Task
 from bench.tasks.strict_json import LARGEST_FILE
 
@@ -115,19 +117,25 @@ def _run(found: FoundMethod, opened: OpenedTask, path: Path, stage: Stage) -> Ou
     task = opened.task
     try:
         record = evaluate_task(found, opened, stage=stage)
-        data = to_json(record)
-        if len(data) > LARGEST_FILE:
-            raise MethodFailedError(
-                f"The result of '{found.method.name}' on '{task.id}' has {len(data)} "
-                f"bytes; the limit is {LARGEST_FILE}. Leave per_prompt out."
-            )
-        write_atomically(path, data)
+        _check_size(record)
+        write_attribution(path, record)
     except NoRoomError:
         raise
     except RunFailedError as error:
         return Outcome(task, None, error, resumed=False)
     # what was written is what counts, rounding included
     return Outcome(task, read_attribution(path), None, resumed=False)
+
+
+def _check_size(record: AttributionRecord) -> None:
+    """Refuse a result that no submission can hold."""
+    data, arrays = attribution_files(record)
+    for size, limit in ((len(data), LARGEST_FILE), (len(arrays or ()), LARGEST_ARRAYS)):
+        if size > limit:
+            raise MethodFailedError(
+                f"The result of '{record.method.name}' on '{record.task.id}' has "
+                f"{size} bytes; the limit is {limit}. Leave per_prompt out."
+            )
 
 
 def _reusable(

@@ -33,6 +33,8 @@ class FoundMethod:
     source: str
     """File name or module, never a path of this machine."""
     source_sha256: str
+    file: Path | None = None
+    """Where the source is on this machine."""
 
 
 def find_method(name: str) -> FoundMethod:
@@ -81,7 +83,7 @@ def _from_file(path: Path, attribute: str) -> FoundMethod:
     with _reported(str(path)):
         spec.loader.exec_module(module)
     found = _pick(module, attribute, where=str(path))
-    return FoundMethod(found, "file", path.name, sha256_of_file(path))
+    return FoundMethod(found, "file", path.name, sha256_of_file(path), path.resolve())
 
 
 def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
@@ -98,9 +100,8 @@ def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
         raise MethodError(
             f"The module '{name}' has no source file to take a digest of."
         )
-    return FoundMethod(
-        found, origin, f"{name}:{attribute}", sha256_of_file(Path(source))
-    )
+    file = Path(source).resolve()
+    return FoundMethod(found, origin, f"{name}:{attribute}", sha256_of_file(file), file)
 
 
 @contextmanager

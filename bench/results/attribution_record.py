@@ -1,16 +1,28 @@
 """One method on one task: what is stored and what is submitted."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from bench.errors import FileFormatError
 from bench.profiles.attribution import Kind, LayerAttribution, as_writes
+from bench.results.per_prompt_file import parse_per_prompt, write_per_prompt
 from bench.results.provenance import Provenance
+from bench.results.store import to_json, write_atomically
+from bench.tasks.bounded import read_bounded
+from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.frozen import FrozenModel, SchemaVersion
-from bench.tasks.spec import Digest, Slug, Task
+from bench.tasks.spec import Digest, Prose, Slug, Task, Text
 from bench.tasks.strict_json import read_strict_json
+
+ARRAYS = ".safetensors"
+LARGEST_ARRAYS = 2_000_000
+"""Bytes of a file of per-prompt values."""
+INLINE = 10_000
+"""Per-prompt values up to this many stand in the JSON file itself."""
 
 Values = Annotated[tuple[float, ...], Field(min_length=1)]
 
@@ -18,12 +30,12 @@ Values = Annotated[tuple[float, ...], Field(min_length=1)]
 class TaskKey(FrozenModel):
     """Which task, exactly."""
 
-    id: str
+    id: Text
     version: int
     digest: Digest
     """Over everything in the task file that can move a score."""
     prompts_sha256: Digest
-    model_sha256: dict[str, Digest]
+    model_sha256: dict[Text, Digest]
     """File name to digest; empty for a hub model, whose revision is in the digest."""
 
 
@@ -33,12 +45,19 @@ class MethodKey(FrozenModel):
     name: Slug
     kind: Kind
     origin: Literal["file", "module", "entry-point", "built-in"]
-    source: str
+    source: Text
     """File name or ``module:attribute``."""
     source_sha256: Digest
-    summary: str
+    summary: Text
     oracle: bool = False
     """Whether it repeats the reference's own measurement: shown and not ranked."""
+
+
+class ArrayFile(FrozenModel):
+    """A file that belongs to a record, of the same name with another ending."""
+
+    bytes: Annotated[int, Field(ge=1, le=LARGEST_ARRAYS)]
+    sha256: Digest
 
 
 class AttributionRecord(FrozenModel):
@@ -51,17 +70,19 @@ class AttributionRecord(FrozenModel):
     """Attribution of each section, [S]."""
     per_prompt: Annotated[tuple[Values, ...], Field(min_length=1)] | None
     """The same for each discovery prompt, [P, S], where the method gives it."""
+    per_prompt_file: ArrayFile | None = None
+    """Where they are if they are many: a safetensors file beside this one."""
     untrained: Values | None
     """The same method on an untrained model of the same shape: its own null, [S]."""
-    untrained_reason: str | None
+    untrained_reason: Prose | None
     """Why there is none."""
     control: Values | None = None
     """The same method on prompts that do not repeat, [S]. Shown, not counted: overlap
     is blind to scale, and a circuit shows at any strength."""
-    control_reason: str | None = None
+    control_reason: Prose | None = None
     """Why there is none."""
     cost_forward_equivalents: Annotated[float, Field(ge=0)] | None
-    cost_reason: str | None
+    cost_reason: Prose | None
     """Why there is none."""
     wall_s: Annotated[float, Field(ge=0)]
     provenance: Provenance
@@ -76,6 +97,12 @@ class AttributionRecord(FrozenModel):
                 "values, per_prompt, untrained and control need one number for each "
                 f"section; found lengths {sorted(lengths)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "AttributionRecord":
+        if self.per_prompt is not None and self.per_prompt_file is not None:
+            raise ValueError("per_prompt stands here or in a file of its own, not both")
         return self
 
     @property
@@ -117,10 +144,66 @@ def task_key(task: Task) -> TaskKey:
     )
 
 
-def read_attribution(path: Path) -> AttributionRecord:
-    """Read a stored attribution.
+def attribution_files(record: AttributionRecord) -> tuple[bytes, bytes | None]:
+    """Return the contents of a record's JSON file, and of the one for its prompts."""
+    raw = record.raw.per_prompt
+    if raw is None or raw.size <= INLINE:
+        return to_json(record), None
+    arrays = write_per_prompt(raw)
+    entry = ArrayFile(bytes=len(arrays), sha256=sha256_of_bytes(arrays))
+    outside = {"per_prompt": None, "per_prompt_file": entry}
+    return to_json(record.model_copy(update=outside)), arrays
+
+
+def write_attribution(path: Path, record: AttributionRecord) -> None:
+    """Store an attribution; its record comes last, since it has the arrays' digest.
 
     Raises:
-        FileFormatError: The file is missing, not strict JSON, or malformed.
+        NoRoomError: A file could not be written.
     """
-    return AttributionRecord.parse(read_strict_json(path), file=path)
+    data, arrays = attribution_files(record)
+    beside = path.with_suffix(ARRAYS)
+    if arrays is not None:
+        write_atomically(beside, arrays)
+    write_atomically(path, data)
+    if arrays is None:
+        with suppress(FileNotFoundError):
+            beside.unlink()
+
+
+def with_arrays(
+    record: AttributionRecord, arrays: bytes, *, file: str
+) -> AttributionRecord:
+    """Return the record with its per-prompt values in it.
+
+    Raises:
+        FileFormatError: The file is not the recorded one, or not what it should be.
+    """
+    entry = record.per_prompt_file
+    found = ArrayFile(bytes=len(arrays), sha256=sha256_of_bytes(arrays))
+    if found != entry:
+        raise FileFormatError(
+            f"'{file}' differs from what its record says: "
+            f"{found.bytes} bytes, SHA-256 {found.sha256[:12]}..."
+        )
+    values = parse_per_prompt(arrays, file=file)
+    if values.shape[1] != len(record.values):
+        raise FileFormatError(
+            f"'{file}' has {values.shape[1]} sections; values has {len(record.values)}."
+        )
+    rows = tuple(tuple(float(value) for value in row) for row in values)
+    return record.model_copy(update={"per_prompt": rows, "per_prompt_file": None})
+
+
+def read_attribution(path: Path) -> AttributionRecord:
+    """Read a stored attribution, with its per-prompt values wherever they are.
+
+    Raises:
+        FileFormatError: A file is missing, altered, not strict JSON, or malformed.
+    """
+    record = AttributionRecord.parse(read_strict_json(path), file=path)
+    if record.per_prompt_file is None:
+        return record
+    beside = path.with_suffix(ARRAYS)
+    arrays = read_bounded(beside, limit=LARGEST_ARRAYS)
+    return with_arrays(record, arrays, file=str(beside))

@@ -13,7 +13,7 @@ from pydantic import Field
 from bench.tasks.digest import sha256_of_file, sha256_of_record
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.registry import PACKAGE
-from bench.tasks.spec import Digest
+from bench.tasks.spec import Digest, Text
 
 PACKAGES = ("numpy", "torch", "transformers", "datasets", "safetensors", "pydantic")
 DISTRIBUTION = "induction-bench"
@@ -22,20 +22,20 @@ DISTRIBUTION = "induction-bench"
 class Provenance(FrozenModel):
     """What it takes to run something again."""
 
-    bench: str
+    bench: Text
     """Version of this package."""
     bench_sha256: Digest
     """Over all Python files of this package."""
-    git_commit: str | None
+    git_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")] | None
     """Commit of the checkout that holds this package; None for an installed wheel."""
     git_dirty: bool | None
     """Whether that checkout had uncommitted changes."""
-    python: str
-    platform: str
-    packages: dict[str, str]
+    python: Text
+    platform: Text
+    packages: dict[Text, Text]
     """Versions of the packages that numbers depend on."""
-    device: str
-    dtype: str
+    device: Text
+    dtype: Text
     threads: int
     """Threads that torch may use."""
     seed: int

@@ -1,36 +1,64 @@
 """The manifest of a submission: ``submissions/<method>/submission.json``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from bench.profiles.promptwise import ProfileName
-from bench.results.attribution_record import MethodKey
-from bench.tasks.digest import sha256_of_bytes
+from bench.results.attribution_record import ARRAYS, MethodKey
+from bench.results.store import to_json
+from bench.tasks.digest import sha256_of_bytes, sha256_of_record
 from bench.tasks.frozen import FrozenModel, SchemaVersion
-from bench.tasks.spec import Digest
+from bench.tasks.spec import TEXT, Digest, Text
 from bench.tasks.strict_json import read_strict_json
 
 MANIFEST = "submission.json"
 README = "README.md"
+CODE = "method.py"
+WITHDRAWAL = "withdrawal.json"
 FOLDER = "submissions"
 LONGEST_REASON = 200
 
-Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_REASON, pattern=TEXT)]
 
 
 class SuiteKey(FrozenModel):
     """Which suite, exactly."""
 
-    name: str
-    version: str
+    name: Text
+    version: Text
+
+
+class CodeFile(FrozenModel):
+    """The method as one file of the submission."""
+
+    kind: Literal["file"] = "file"
+    path: Literal["method.py"] = "method.py"
+    bytes: Annotated[int, Field(ge=1)]
+    sha256: Digest
+
+
+class CodePackage(FrozenModel):
+    """The method as a version of a published package."""
+
+    kind: Literal["package"] = "package"
+    requirement: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.!+_-]*$",
+            max_length=120,
+        ),
+    ]
+    """``name==version``."""
+    sha256: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=100)]
+    """Digests of the wheels that may be installed for it."""
 
 
 class FileEntry(FrozenModel):
     """One attribution file of the submission."""
 
-    task: str
+    task: Text
     path: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\.json$", max_length=120)]
     """File name inside the submission's folder."""
     bytes: Annotated[int, Field(ge=1)]
@@ -43,14 +71,29 @@ class Manifest(FrozenModel):
     schema_version: SchemaVersion = 1
     method: MethodKey
     suite: SuiteKey
-    files: Annotated[tuple[FileEntry, ...], Field(min_length=1)]
+    files: Annotated[tuple[FileEntry, ...], Field(min_length=1, max_length=100)]
+    code: Annotated[CodeFile | CodePackage, Field(discriminator="kind")] | None = None
+    """What to run to get the attributions again; without it they stay claims."""
     incomplete: Reason | None = None
     """Why tasks of the suite are missing; None if none is. Shown, and not ranked."""
-    claimed_overlap: dict[str, dict[ProfileName, float | None]]
+    claimed_overlap: dict[Text, dict[ProfileName, float | None]]
     """Task to profile to the overlap that ``bench evaluate`` printed; None where it is
     undefined. Validation computes it anew and never believes it."""
-    bench: str
+    bench: Text
     """Version of ``bench`` that packed the submission."""
+    digest: Digest
+    """SHA-256 over everything else here, by which a submission is known."""
+
+    @property
+    def content_digest(self) -> str:
+        """What the digest has to be: over the canonical JSON of all other fields."""
+        return sha256_of_record(self.model_dump(mode="json", exclude={"digest"}))
+
+
+def sealed(manifest: Manifest) -> Manifest:
+    """Return a manifest with its digest, as it is going to be read back."""
+    written = Manifest.parse(to_json(manifest), file=MANIFEST)
+    return written.model_copy(update={"digest": written.content_digest})
 
 
 def file_entry(task_id: str, data: bytes) -> FileEntry:
@@ -63,9 +106,19 @@ def file_entry(task_id: str, data: bytes) -> FileEntry:
     )
 
 
+def code_file(code: bytes) -> CodeFile:
+    """Say which code a submission holds."""
+    return CodeFile(bytes=len(code), sha256=sha256_of_bytes(code))
+
+
 def file_name(task_id: str) -> str:
     """Return the attribution file of a task inside a submission."""
     return task_id.replace("/", "-") + ".json"
+
+
+def array_name(path: str) -> str:
+    """Return the file of per-prompt values that belongs to an attribution file."""
+    return path.removesuffix(".json") + ARRAYS
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -5,9 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import FileFormatError, UserError
+from bench.methods.catalogue import built_in
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.attribution_record import (
     AttributionRecord,
+    MethodKey,
+    attribution_files,
     read_attribution,
     task_key,
 )
@@ -16,14 +19,24 @@ from bench.results.scoring import score_record
 from bench.results.store import to_json, write_atomically
 from bench.results.trusted import Trusted
 from bench.submissions.manifest import (
+    CODE,
     LONGEST_REASON,
     MANIFEST,
+    README,
+    WITHDRAWAL,
+    CodePackage,
     Manifest,
     SuiteKey,
+    array_name,
+    code_file,
     file_entry,
     file_name,
     read_manifest,
+    sealed,
 )
+from bench.submissions.snapshot import LARGEST
+from bench.tasks.bounded import read_bounded
+from bench.tasks.digest import sha256_of_bytes
 
 
 def pack_submission(
@@ -32,7 +45,7 @@ def pack_submission(
     suite: str,
     trusted: Trusted,
     out: Path,
-    source_sha256: str | None = None,
+    source: Path | CodePackage | None = None,
     incomplete: str | None = None,
 ) -> Manifest:
     """Copy the attributions of a results folder into a submission folder.
@@ -42,13 +55,17 @@ def pack_submission(
         suite: Name of the suite.
         trusted: The repository's tasks and references.
         out: Folder of submissions; the new one is named after the method.
-        source_sha256: Digest that the method's source has now, if it is at hand.
+        source: The method's source file, which has to be the one that was evaluated
+            and goes into the submission if the method is a file of its own; or the
+            published package that holds the method.
         incomplete: Why tasks of the suite are missing; without it none may be.
 
     Raises:
         UnknownNameError: There is no such suite.
         UserError: References are pending, tasks are missing without a reason, results
-            differ in method or task version, or the name belongs to a built-in method.
+            differ in method or task version, the source was changed since, or the name
+            belongs to a built-in method.
+        FileFormatError: The source cannot be read or is too large.
         NoRoomError: A file could not be written.
     """
     pending = trusted.pending(suite)
@@ -61,42 +78,72 @@ def pack_submission(
     _check_reason(incomplete)
     records = _read_results(results, suite=suite, trusted=trusted, reason=incomplete)
     method = next(iter(records.values())).method
-    if source_sha256 not in (None, method.source_sha256):
-        raise UserError(
-            f"'{method.source}' was changed after the results in '{results}' were "
-            "made. Evaluate it again, then submit."
-        )
+    package = source if isinstance(source, CodePackage) else None
+    code = _read_code(source, method, results) if isinstance(source, Path) else None
     if method.name in trusted.built_in and method.origin != "built-in":
         raise UserError(
             f"'{method.name}' is the name of a built-in method. Give your method "
             "another name and evaluate it again."
         )
-    contents = {task: to_json(record) for task, record in records.items()}
-    manifest = Manifest(
-        method=method,
-        suite=SuiteKey(name=suite, version=trusted.suites[suite].version),
-        files=tuple(file_entry(task, data) for task, data in contents.items()),
-        incomplete=incomplete,
-        claimed_overlap={
-            task: _claims(record, suite=suite, trusted=trusted)
-            for task, record in records.items()
-        },
-        bench=bench_version(),
+    files = {task: attribution_files(record) for task, record in records.items()}
+    contents = {file_name(task): data for task, (data, _) in files.items()}
+    for task, (_, arrays) in files.items():
+        if arrays is not None:
+            contents[array_name(file_name(task))] = arrays
+    if code is not None:
+        contents[CODE] = code
+    manifest = sealed(
+        Manifest(
+            method=method,
+            suite=SuiteKey(name=suite, version=trusted.suites[suite].version),
+            files=tuple(file_entry(task, data) for task, (data, _) in files.items()),
+            code=code_file(code) if code else package,
+            incomplete=incomplete,
+            claimed_overlap={
+                task: _claims(record, suite=suite, trusted=trusted)
+                for task, record in records.items()
+            },
+            bench=bench_version(),
+            digest="0" * 64,
+        )
     )
     _write(out / method.name, contents, manifest)
     return manifest
 
 
+def _read_code(source: Path, method: MethodKey, results: Path) -> bytes | None:
+    """Read the code that made the results; return it if it is a file of its own."""
+    code = read_bounded(source.resolve(), limit=LARGEST[CODE])
+    if sha256_of_bytes(code) != method.source_sha256:
+        raise UserError(
+            f"'{method.source}' was changed after the results in '{results}' were "
+            "made. Evaluate it again, then submit."
+        )
+    return code if method.origin == "file" else None
+
+
 def _write(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:
     """Write a submission over one that was packed before."""
-    left_over = _listed(folder) - {MANIFEST, *(e.path for e in manifest.files)}
-    for task, data in contents.items():
-        write_atomically(folder / file_name(task), data)
+    left_over = _ours(folder) - set(contents)
+    for name, data in contents.items():
+        write_atomically(folder / name, data)
+    if not (folder / README).exists():
+        write_atomically(folder / README, _readme(manifest.method).encode())
     write_atomically(folder / MANIFEST, to_json(manifest))
     # last, so that a failure before loses nothing; what resists, validation names
     for name in left_over:
         with suppress(OSError):
             (folder / name).unlink()
+
+
+def _readme(method: MethodKey) -> str:
+    """Begin a text about the method, for its author to go on with."""
+    about = (
+        "What it computes, what it is expected to find, what to miss: yet to be said."
+    )
+    if method.origin == "built-in" and method.name in built_in():
+        about = built_in()[method.name].text
+    return f"# {method.name}\n\n{method.summary}\n\n{about}\n"
 
 
 def _check_reason(reason: str | None) -> None:
@@ -109,11 +156,14 @@ def _check_reason(reason: str | None) -> None:
         )
 
 
-def _listed(folder: Path) -> set[str]:
-    """Return the files of a submission that was packed before."""
+def _ours(folder: Path) -> set[str]:
+    """Return the files of a submission that was packed, or withdrawn, before."""
+    ours = {WITHDRAWAL}
     with suppress(FileFormatError):
-        return {entry.path for entry in read_manifest(folder).files}
-    return set()
+        manifest = read_manifest(folder)
+        listed = [entry.path for entry in manifest.files]
+        ours |= {CODE, *listed, *map(array_name, listed)}
+    return ours
 
 
 def _read_results(

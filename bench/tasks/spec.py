@@ -1,6 +1,7 @@
 """Task files: ``task.toml`` as data."""
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,30 @@ from bench.tasks.prompts import Prompt, Split, read_prompts
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
 """No control characters, and none that change the direction of writing."""
-Text = Annotated[str, Field(pattern=TEXT, max_length=1000)]
+LONGEST_TEXT = 1000
+Text = Annotated[str, Field(pattern=TEXT, max_length=LONGEST_TEXT)]
+PROSE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""The same, with tabs and line breaks."""
+LONGEST_PROSE = 4000
+Prose = Annotated[str, Field(pattern=PROSE, max_length=LONGEST_PROSE)]
 SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
 Slug = Annotated[str, Field(pattern=SLUG)]
+
+
+def as_text(text: str) -> str:
+    """Make a line of any text: what a :data:`Text` may not hold becomes a space."""
+    return _printable(text, TEXT, LONGEST_TEXT)
+
+
+def as_prose(text: str) -> str:
+    """Make prose of any text: what :data:`Prose` may not hold becomes a space."""
+    return _printable(text, PROSE, LONGEST_PROSE)
+
+
+def _printable(text: str, pattern: str, longest: int) -> str:
+    known = text.encode("utf-8", errors="replace").decode()[:longest]
+    return "".join(c if re.fullmatch(pattern, c) else " " for c in known)
+
 
 MOST_BLOCKS = 1000
 """More than any model has."""

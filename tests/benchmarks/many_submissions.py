@@ -17,11 +17,13 @@ from bench.scores.overlap import overlap
 from bench.submissions.manifest import (
     FOLDER,
     MANIFEST,
+    README,
     FileEntry,
     Manifest,
     SuiteKey,
     file_entry,
     file_name,
+    sealed,
 )
 from tests.conftest import PROVENANCE
 from tests.leaderboard.simulated import method_key, simulated_suite
@@ -84,6 +86,7 @@ def manifest(records: dict[str, AttributionRecord], trusted: Trusted) -> Manifes
         files=(FileEntry(task="none", path="none.json", bytes=1, sha256="0" * 64),),
         claimed_overlap=claims,
         bench="0.1.0",
+        digest="0" * 64,
     )
 
 
@@ -104,7 +107,8 @@ def write_submission(folder: Path, files: dict[str, bytes], said: Manifest) -> N
     entries = tuple(file_entry(task, data) for task, data in files.items())
     method = said.method.model_copy(update={"name": folder.name})
     named = said.model_copy(update={"files": entries, "method": method})
-    write_atomically(folder / MANIFEST, to_json(named))
+    write_atomically(folder / README, b"# A method\n")
+    write_atomically(folder / MANIFEST, to_json(sealed(named)))
 
 
 if __name__ == "__main__":

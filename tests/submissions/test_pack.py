@@ -9,7 +9,7 @@ from bench.errors import FileFormatError, NoRoomError, UnknownNameError, UserErr
 from bench.results.attribution_record import read_attribution
 from bench.results.trusted import Trusted
 from bench.submissions import pack
-from bench.submissions.manifest import MANIFEST, file_name, read_manifest
+from bench.submissions.manifest import MANIFEST, README, file_name, read_manifest
 from bench.submissions.pack import pack_submission
 from bench.submissions.validation import validate_submission
 from bench.tasks.digest import sha256_of_file
@@ -31,6 +31,7 @@ def test_packing_writes_what_it_returns(
     folder = tmp_path / "out" / "my-method"
     assert {path.name for path in folder.iterdir()} == {
         MANIFEST,
+        README,
         "induction-early.json",
         "induction-late.json",
     }
@@ -58,7 +59,8 @@ def test_claims_are_the_computed_scores(
 
     for task, claims in manifest.claimed_overlap.items():
         for name, claim in claims.items():
-            assert claim == checked.scores[task].profiles[name].overlap.value
+            computed = checked.scores[task].profiles[name].overlap.value
+            assert claim == pytest.approx(computed, rel=1e-8)
 
 
 def test_packing_twice_gives_the_same_bytes(
@@ -132,7 +134,8 @@ def test_incomplete_results_with_a_reason(
     assert manifest.incomplete == "too large for us"
     assert [entry.task for entry in manifest.files] == [EARLY]
     folder = tmp_path / "out" / "my-method"
-    assert {path.name for path in folder.iterdir()} == {MANIFEST, file_name(EARLY)}
+    expected = {MANIFEST, README, file_name(EARLY)}
+    assert {path.name for path in folder.iterdir()} == expected
     assert validate_submission(folder, trusted).problems == ()
 
 

@@ -15,7 +15,8 @@ from bench.leaderboard.generate import generate
 from bench.results.trusted import Trusted
 from bench.submissions.manifest import MANIFEST
 from bench.submissions.problems import Problem
-from bench.submissions.schema_checks import read_checked
+from bench.submissions.schema_checks import parse_checked
+from bench.submissions.withdrawal import Withdrawal
 from bench.tasks.frozen import FrozenModel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,9 @@ def documents(submit: Submit, repository: Path, trusted: Trusted) -> dict[str, d
         "reference": repository / "reference_results" / "induction" / "early.json",
         "submission": folder / MANIFEST,
     }
+    withdrawal = Withdrawal(method="my-method", digest="0" * 64, reason="A mistake.")
     texts = {name: path.read_text() for name, path in files.items()}
+    texts["withdrawal"] = withdrawal.model_dump_json()
     texts["leaderboard"] = board.files["leaderboard.json"]
     return {name: json.loads(text) for name, text in texts.items()}
 
@@ -50,6 +53,12 @@ def accepted_by_pydantic(model: type[FrozenModel], document: object) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def parsed(name: str, document: dict, problems: list[Problem]) -> FrozenModel | None:
+    """Parse a document as validation does."""
+    data = json.dumps(document).encode()
+    return parse_checked("x.json", data, PUBLISHED[name], problems)
 
 
 def places(document: object, path: tuple = ()) -> Iterator[tuple]:
@@ -119,6 +128,7 @@ def test_schemas_are_schemas(name: str) -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(schema)
     assert schema["additionalProperties"] is False
+    assert schema["$id"] == f"urn:induction-bench:schema:{name}:1"
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
@@ -157,44 +167,35 @@ def test_schema_and_model_agree(name: str, documents: dict[str, dict]) -> None:
     ids=["per-prompt", "untrained", "float", "newline"],
 )
 def test_the_model_refuses_what_the_schema_lets_through(
-    change: Callable[[dict], object], documents: dict[str, dict], tmp_path: Path
+    change: Callable[[dict], object], documents: dict[str, dict]
 ) -> None:
     """Lengths, 1.0 for 1 and a trailing line break are found by the model."""
     document = documents["attribution"]
     document["per_prompt"] = [document["values"].copy()]
-    path = tmp_path / "x.json"
-    path.write_text(json.dumps(document))
     problems: list[Problem] = []
-    assert read_checked(path, PUBLISHED["attribution"], problems) is not None
+    assert parsed("attribution", document, problems) is not None
 
     change(document)
-    path.write_text(json.dumps(document))
     assert Draft202012Validator(json_schema("attribution")).is_valid(document)
-    assert read_checked(path, PUBLISHED["attribution"], problems) is None
+    assert parsed("attribution", document, problems) is None
     assert {problem.code for problem in problems} == {"S011"}
 
 
-def test_true_is_no_version(documents: dict[str, dict], tmp_path: Path) -> None:
+def test_true_is_no_version(documents: dict[str, dict]) -> None:
     """Not for the model either, although Python takes it for 1."""
     spoilt = documents["submission"] | {"schema_version": True}
     with pytest.raises(ValidationError, match="expected the number 1"):
         PUBLISHED["submission"].model_validate_json(json.dumps(spoilt))
-    path = tmp_path / "x.json"
-    path.write_text(json.dumps(spoilt))
     problems: list[Problem] = []
 
-    assert read_checked(path, PUBLISHED["submission"], problems) is None
+    assert parsed("submission", spoilt, problems) is None
     assert {problem.pointer for problem in problems} == {"/schema_version"}
 
 
-def test_a_good_file_adds_no_problem(
-    documents: dict[str, dict], tmp_path: Path
-) -> None:
+def test_a_good_file_adds_no_problem(documents: dict[str, dict]) -> None:
     """What is fine is returned as a record."""
-    path = tmp_path / "x.json"
-    path.write_text(json.dumps(documents["submission"]))
     problems: list[Problem] = []
 
-    record = read_checked(path, PUBLISHED["submission"], problems)
+    record = parsed("submission", documents["submission"], problems)
     assert isinstance(record, PUBLISHED["submission"])
     assert problems == []

@@ -92,7 +92,7 @@ def test_s001_without_manifest(submit: Submit, trusted: Trusted) -> None:
     assert problem.fix == "Make the folder with: bench submit METHOD"
 
 
-@pytest.mark.parametrize("name", ["run.py", "weights.bin", ".hidden", "readme.md"])
+@pytest.mark.parametrize("name", ["run.py", "weights.bin", ".hidden", "page.html"])
 def test_s002_extra_file(name: str, submit: Submit, trusted: Trusted) -> None:
     """Only JSON files and the README belong into a submission."""
     folder = submit()
@@ -357,9 +357,9 @@ def test_s024_double_entry(submit: Submit, edit_json: Edit, trusted: Trusted) ->
     folder = submit()
     edit_json(folder / MANIFEST, lambda m: m["files"].append(m["files"][0]))
 
-    problem = only(folder, trusted)
-    assert place(problem) == ("S024", MANIFEST, "/files")
-    assert problem.found == f"'{EARLY}' 2 times"
+    problems = validate_submission(folder, trusted).problems
+    assert [place(p) for p in problems] == [("S024", MANIFEST, "/files")] * 2
+    assert [p.found for p in problems] == [f"'{EARLY}' 2 times", f"'{FIRST}' 2 times"]
 
 
 @pytest.mark.parametrize(
@@ -381,6 +381,7 @@ def test_s026_missing_task(submit: Submit, edit_json: Edit, trusted: Trusted) ->
     """A suite is answered as a whole."""
     folder = submit()
     edit_json(folder / MANIFEST, lambda m: m["files"].pop())
+    edit_json(folder / MANIFEST, lambda m: m["claimed_overlap"].pop(LATE))
     (folder / SECOND).unlink()
 
     problem = only(folder, trusted)
@@ -395,6 +396,7 @@ def test_missing_task_with_a_reason(
     """Whoever says why may leave out a task."""
     folder = submit()
     edit_json(folder / MANIFEST, lambda m: m["files"].pop())
+    edit_json(folder / MANIFEST, lambda m: m["claimed_overlap"].pop(LATE))
     edit_json(folder / MANIFEST, lambda m: m.update(incomplete="too large for us"))
     (folder / SECOND).unlink()
 

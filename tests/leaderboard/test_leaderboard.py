@@ -28,8 +28,10 @@ from bench.leaderboard.generate import (
 from bench.leaderboard.markdown import escape
 from bench.leaderboard.rows import Row, collect_rows
 from bench.profiles.promptwise import PROFILES
+from bench.results.store import to_json
 from bench.results.trusted import Trusted
 from bench.scores.nulls import ANALYTIC, RANDOM
+from bench.submissions.manifest import read_manifest, sealed
 
 EARLY, LATE = "induction/early", "induction/late"
 NULLS = {*ANALYTIC, "norm-growth", "untrained-reference", "other-tasks", RANDOM}
@@ -385,9 +387,10 @@ def test_tasks_outside_the_suite_do_not_count(
 
 def of_half(repository: Path, trusted: Trusted) -> Leaderboard:
     """Generate with a suite of one task; the submission names its old version."""
-    folder = repository / "submissions" / "my-method" / "submission.json"
-    text = folder.read_text().replace('"version": "1.0"', '"version": "2.1"')
-    folder.write_text(text)
+    folder = repository / "submissions" / "my-method"
+    path = folder / "submission.json"
+    path.write_text(path.read_text().replace('"version": "1.0"', '"version": "2.1"'))
+    path.write_bytes(to_json(sealed(read_manifest(folder))))
     return generated(repository, trusted)
 
 

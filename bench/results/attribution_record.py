@@ -144,6 +144,16 @@ def task_key(task: Task) -> TaskKey:
     )
 
 
+def accepted_keys(task: Task) -> tuple[TaskKey, ...]:
+    """Return the keys that an attribution on a task may have: its own comes first."""
+    own = task_key(task)
+    earlier = [
+        own.model_copy(update={"version": entry.version, "digest": entry.digest})
+        for entry in task.spec.earlier
+    ]
+    return (own, *earlier)
+
+
 def attribution_files(record: AttributionRecord) -> tuple[bytes, bytes | None]:
     """Return the contents of a record's JSON file, and of the one for its prompts."""
     raw = record.raw.per_prompt

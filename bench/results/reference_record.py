@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bench.errors import DigestError, FileFormatError, ReferencePendingError
 from bench.profiles.promptwise import ProfileName, PromptwiseReference
-from bench.results.attribution_record import TaskKey, task_key
+from bench.results.attribution_record import TaskKey, accepted_keys
 from bench.results.provenance import Provenance
 from bench.results.reference_checks import reference_problems
 from bench.results.store import read_arrays
@@ -120,6 +120,8 @@ class Reference:
     record: ReferenceRecord
     promptwise: PromptwiseReference
     arrays: dict[str, np.ndarray]
+    earlier: tuple[TaskKey, ...] = ()
+    """Earlier versions of the task whose attributions are scored on it."""
 
 
 def reference_path(task: Task, *, root: Path) -> Path:
@@ -152,7 +154,8 @@ def read_reference(task: Task, *, root: Path) -> Reference:
             f"Measure it with: bench reference compute {_call(task, path)}"
         )
     record = ReferenceRecord.parse(read_strict_json(path), file=path)
-    if record.task != task_key(task):
+    own, *earlier = accepted_keys(task)
+    if record.task != own:
         raise DigestError(
             f"'{path}' was measured on version {record.task.version} of '{task.id}' "
             f"(digest {record.task.digest[:12]}); the task is now version "
@@ -173,7 +176,7 @@ def read_reference(task: Task, *, root: Path) -> Reference:
             f"{_call(task, path)}"
         )
     promptwise = PromptwiseReference.from_arrays(arrays)
-    return Reference(record=record, promptwise=promptwise, arrays=arrays)
+    return Reference(record, promptwise, arrays, tuple(earlier))
 
 
 def _call(task: Task, path: Path) -> str:

@@ -10,7 +10,7 @@ from bench.errors import DigestError, FileFormatError
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import ProfileName
 from bench.results.attribution_record import AttributionRecord
-from bench.results.targets import Target, Targets, task_of
+from bench.results.targets import Target, Targets, earlier_of, task_of
 from bench.scores.bootstrap import percentile_interval
 from bench.scores.correlation import PEARSON, SPEARMAN, pearson, spearman
 from bench.scores.depth import ONSET_ERROR, WASSERSTEIN, onset_error, wasserstein
@@ -71,14 +71,15 @@ def score_record(record: AttributionRecord, targets: Targets) -> TaskScores:
 
     Args:
         record: The attribution.
-        targets: What attributions on the same task and version are scored against.
+        targets: What attributions on the same task and version are scored against, or
+            on an earlier one with the same model and prompts.
 
     Raises:
         DigestError: The attribution belongs to another version of the task.
         FileFormatError: It does not have one number for each section.
     """
     task = task_of(targets)
-    if record.task != task:
+    if record.task != task and record.task not in earlier_of(targets):
         raise DigestError(
             f"The attribution of '{record.method.name}' was made on version "
             f"{record.task.version} of '{record.task.id}' (digest "

@@ -112,6 +112,11 @@ def task_of(targets: Targets) -> TaskKey:
     return targets[PROFILES[0]].reference.record.task
 
 
+def earlier_of(targets: Targets) -> tuple[TaskKey, ...]:
+    """Return the earlier versions of the task whose attributions are scored on it."""
+    return targets[PROFILES[0]].reference.earlier
+
+
 def find_targets(
     reference: Reference, *, others: Sequence[Reference] = ()
 ) -> dict[ProfileName, Target]:

@@ -6,7 +6,7 @@ from bench.errors import FileFormatError
 from bench.profiles.attribution import distance_from_mean
 from bench.results.attribution_record import (
     AttributionRecord,
-    task_key,
+    accepted_keys,
     with_arrays,
 )
 from bench.results.trusted import Trusted
@@ -99,7 +99,7 @@ def _task_problems(
         expected, found = "a task with a reference", f"{task.id}: reference pending"
         fix = "Wait until its reference is measured: nothing can be scored before."
         yield Problem("S035", file, "/task/id", expected, found, fix)
-    if record.task != task_key(task):
+    if record.task not in accepted_keys(task):
         expected = f"version {task.spec.version}, digest {task.digest[:12]}"
         found = f"version {record.task.version}, digest {record.task.digest[:12]}"
         fix = "Evaluate the method again on the present task."

@@ -10,9 +10,9 @@ from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.attribution_record import (
     AttributionRecord,
     MethodKey,
+    accepted_keys,
     attribution_files,
     read_attribution,
-    task_key,
 )
 from bench.results.provenance import bench_version
 from bench.results.scoring import score_record
@@ -180,7 +180,7 @@ def _read_results(
         except FileFormatError as error:
             problems.append(f"  {error}")
             continue
-        if record.task != task_key(trusted.tasks[name]):
+        if record.task not in accepted_keys(trusted.tasks[name]):
             problems.append(f"  '{path}' was made on another version of '{name}'.")
         records[name] = record
     complete = len(records) == len(trusted.suite(suite).tasks)

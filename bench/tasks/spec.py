@@ -97,6 +97,16 @@ PROTOCOL: ProtocolName = "relative-response-2"
 """The reference protocol. A change of anything it measures or demands is a new one."""
 
 
+class EarlierVersion(FrozenModel):
+    """A version of a task that had this one's model and prompts.
+
+    Only its reference was measured or read wrongly: what methods answered stays valid.
+    """
+
+    version: Annotated[int, Field(ge=1)]
+    digest: Digest
+
+
 class TaskSpec(FrozenModel):
     """The contents of a ``task.toml``."""
 
@@ -111,6 +121,8 @@ class TaskSpec(FrozenModel):
     """The reference protocol."""
     model: ModelSource
     prompts: PromptSource
+    earlier: tuple[EarlierVersion, ...] = ()
+    """Versions whose attributions are scored on this one. Not part of the digest."""
 
     @property
     def id(self) -> str:
@@ -141,9 +153,14 @@ class Task:
 
         A folder may move: digests of its files, or the revision, say what is in it.
         """
+        return self.digest_of(self.spec.version)
+
+    def digest_of(self, version: int) -> str:
+        """Return what the digest of another version is, if nothing else changed."""
         fields = self.spec.model_dump(
-            mode="json", include={"family", "name", "version", "protocol"}
+            mode="json", include={"family", "name", "protocol"}
         )
+        fields["version"] = version
         model = self.spec.model.model_dump(
             mode="json", exclude_none=True, exclude={"gated", "parameters", "path"}
         )
@@ -229,7 +246,29 @@ def read_task(path: Path) -> Task:
         ) from None
     spec = TaskSpec.parse(json.dumps(document, default=_foreign), file=path)
     check_model_source(spec.model, path)
-    return Task(spec=spec, file=path.resolve())
+    task = Task(spec=spec, file=path.resolve())
+    _check_earlier(task, path)
+    return task
+
+
+def _check_earlier(task: Task, path: Path) -> None:
+    """Check that earlier versions came before and had the same model and prompts."""
+    versions = [entry.version for entry in task.spec.earlier]
+    own = task.spec.version
+    if len(set(versions)) < len(versions) or any(v >= own for v in versions):
+        raise FileFormatError(
+            f"'{path}': [[earlier]] lists the versions {versions}; expected each once, "
+            f"and all below the present one, {own}."
+        )
+    for entry in task.spec.earlier:
+        expected = task.digest_of(entry.version)
+        if entry.digest != expected:
+            raise FileFormatError(
+                f"'{path}': [[earlier]] says that version {entry.version} had the "
+                f"digest {entry.digest[:12]}...; with the present model, prompts and "
+                f"protocol it is {expected[:12]}.... Attributions on another model or "
+                "other prompts cannot be scored again: remove the entry."
+            )
 
 
 def _foreign(value: object) -> dict[str, str]:

@@ -350,3 +350,52 @@ def test_digest_ignores_words(make_task: MakeTask, old: str, new: str) -> None:
     plain = read_task(make_task()).digest
 
     assert read_task(make_task(edits={old: new})).digest == plain
+
+
+def with_earlier(path: Path, *versions: int, own: int, digest: str = "") -> Path:
+    """Make a task's version a later one that lists earlier ones, by true digests."""
+    found = {version: read_task(path).digest_of(version) for version in versions}
+    text = path.read_text().replace("version = 1\nsum", f"version = {own}\nsum")
+    for version in versions:
+        entry = f'version = {version}\ndigest = "{digest or found[version]}"\n'
+        text += f"\n[[earlier]]\n{entry}"
+    path.write_text(text)
+    return path
+
+
+def test_earlier_versions(make_task: MakeTask) -> None:
+    """They are read, keep the digest that they had, and do not move the present one."""
+    path = make_task()
+    first = read_task(path).digest
+    later = read_task(with_earlier(path, 1, 2, own=3))
+
+    assert [entry.version for entry in later.spec.earlier] == [1, 2]
+    assert later.spec.earlier[0].digest == first == later.digest_of(1)
+    path.write_text(path.read_text().partition("\n[[earlier]]")[0])
+    assert read_task(path).digest == later.digest == later.digest_of(3)
+    assert len({later.digest_of(version) for version in (1, 2, 3)}) == 3
+
+
+@pytest.mark.parametrize(("versions", "own"), [((1, 1), 3), ((3,), 3), ((1, 4), 3)])
+def test_earlier_versions_came_before(
+    versions: tuple[int, ...], own: int, make_task: MakeTask
+) -> None:
+    """Neither the present version nor a later one is earlier, and none is so twice."""
+    path = with_earlier(make_task(), *versions, own=own)
+
+    assert refusal(path) == (
+        f"'{path}': [[earlier]] lists the versions {list(versions)}; expected each "
+        "once, and all below the present one, 3."
+    )
+
+
+def test_earlier_versions_had_this_model_and_these_prompts(
+    make_task: MakeTask,
+) -> None:
+    """A digest that follows from nothing here is that of something else."""
+    path = with_earlier(make_task(), 1, own=2, digest="0" * 64)
+
+    assert refusal(path).startswith(
+        f"'{path}': [[earlier]] says that version 1 had the digest 000000000000...; "
+        "with the present model, prompts and protocol it is "
+    )

@@ -79,6 +79,8 @@ class Manifest(FrozenModel):
     claimed_overlap: dict[Text, dict[ProfileName, float | None]]
     """Task to profile to the overlap that ``bench evaluate`` printed; None where it is
     undefined. Validation computes it anew and never believes it."""
+    scores_version: Annotated[int, Field(ge=1)] = 1
+    """Version of the scores that these are; a later one may compute others."""
     bench: Text
     """Version of ``bench`` that packed the submission."""
     digest: Digest

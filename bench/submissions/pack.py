@@ -18,6 +18,7 @@ from bench.results.provenance import bench_version
 from bench.results.scoring import score_record
 from bench.results.store import to_json, write_atomically
 from bench.results.trusted import Trusted
+from bench.scores.version import SCORES_VERSION
 from bench.submissions.manifest import (
     CODE,
     LONGEST_REASON,
@@ -103,6 +104,7 @@ def pack_submission(
                 task: _claims(record, suite=suite, trusted=trusted)
                 for task, record in records.items()
             },
+            scores_version=SCORES_VERSION,
             bench=bench_version(),
             digest="0" * 64,
         )

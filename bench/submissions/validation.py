@@ -4,14 +4,15 @@ Nothing of the submission is imported or executed, and torch is not needed.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.profiles.promptwise import PROFILES
-from bench.results.attribution_record import AttributionRecord
+from bench.results.attribution_record import AttributionRecord, task_key
 from bench.results.scoring import TaskScores, score_record
 from bench.results.trusted import Trusted
+from bench.scores.version import SCORES_VERSION
 from bench.submissions.attribution_checks import read_entry, record_problems
 from bench.submissions.manifest import CODE, MANIFEST, README, WITHDRAWAL, Manifest
 from bench.submissions.manifest_checks import manifest_problems
@@ -68,7 +69,8 @@ def validate_submission(folder: Path, trusted: Trusted) -> Checked:
             records[entry.task] = record
             targets = trusted.targets(entry.task, manifest.suite.name)
             scores[entry.task] = score_record(record, targets)
-    problems.extend(_claim_problems(manifest, scores))
+    comparable = _comparable(manifest, records, trusted)
+    problems.extend(_claim_problems(manifest, {t: scores[t] for t in comparable}))
     return Checked(folder, manifest, records, scores, tuple(problems))
 
 
@@ -98,6 +100,25 @@ def _text_problems(snapshot: Snapshot) -> Iterator[Problem]:
     for name in (README, CODE):
         if name in snapshot.files:
             yield from check_text(name, snapshot.files[name])
+
+
+def _comparable(
+    manifest: Manifest,
+    records: Mapping[str, AttributionRecord],
+    trusted: Trusted,
+) -> list[str]:
+    """Return the tasks on which claims and computed scores have to agree.
+
+    A corrected scorer or reference computes others from the same attributions; what was
+    claimed before is no mistake of the submission's.
+    """
+    if manifest.scores_version < SCORES_VERSION:
+        return []
+    return [
+        task
+        for task, record in records.items()
+        if record.task == task_key(trusted.tasks[task])
+    ]
 
 
 def _claim_problems(

@@ -1,8 +1,6 @@
 """``bench validate``: report all problems of submissions."""
 
 import json
-from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,22 +8,18 @@ import typer
 
 from bench.cli.console import write_out
 from bench.cli.options import Root, resolve_root
+from bench.cli.problem_output import (
+    INVALID,
+    Format,
+    github_lines,
+    plain_problems,
+    text_lines,
+)
 from bench.cli.summary import ScoredTask, summary_table
 from bench.cli.trusted import read_trusted
 from bench.results.report import Plain
 from bench.results.trusted import Trusted
-from bench.submissions.problems import Problem
 from bench.submissions.validation import Checked, validate_submission
-
-INVALID = 3
-
-
-class Format(StrEnum):
-    """How problems are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
 
 
 def validate(
@@ -48,7 +42,8 @@ def validate(
         if output is Format.JSON:
             documents.append(_plain(found))
         elif output is Format.GITHUB:
-            _github(found)
+            for line in github_lines(found.problems, folder=path):
+                print(line)
         else:
             _text(found, trusted, summary=len(paths) == 1)
     if output is Format.JSON:
@@ -58,18 +53,18 @@ def validate(
 
 
 def _text(found: Checked, trusted: Trusted, *, summary: bool) -> None:
-    for problem in found.problems:
-        print(_line(found, problem))
-        print(f"  expected: {problem.expected}")
-        print(f"  found:    {problem.found}")
-        print(f"  fix:      {problem.fix}")
-    if not found.problems:
-        print(f"{found.folder}: valid", flush=True)
-        if summary:
-            write_out(summary_table(_scored(found, trusted)))
+    for line in text_lines(found.problems, folder=found.folder):
+        print(line)
+    if found.problems:
+        return
+    state = "valid" if found.withdrawal is None else "withdrawn"
+    print(f"{found.folder}: {state}", flush=True)
+    if summary and found.withdrawal is None:
+        write_out(summary_table(scored_tasks(found, trusted)))
 
 
-def _scored(found: Checked, trusted: Trusted) -> list[ScoredTask]:
+def scored_tasks(found: Checked, trusted: Trusted) -> list[ScoredTask]:
+    """Return what a valid submission says, task by task."""
     return [
         ScoredTask(
             trusted.tasks[task], found.records[task], trusted.references[task], scores
@@ -78,34 +73,10 @@ def _scored(found: Checked, trusted: Trusted) -> list[ScoredTask]:
     ]
 
 
-def _line(found: Checked, problem: Problem) -> str:
-    place = f"{found.folder / problem.file}"
-    pointer = f"#{problem.pointer}" if problem.pointer else ""
-    return f"{problem.code} {place}{pointer}: {problem.title}"
-
-
 def _plain(found: Checked) -> Plain:
     return {
         "submission": str(found.folder),
         "valid": not found.problems,
-        "problems": [asdict(p) | {"title": p.title} for p in found.problems],
+        "withdrawn": found.withdrawal is not None,
+        "problems": plain_problems(found.problems),
     }
-
-
-def _github(found: Checked) -> None:
-    for problem in found.problems:
-        file = _escape_property(str(found.folder / problem.file))
-        text = (
-            f"{problem.pointer} {problem.title}: expected {problem.expected}, "
-            f"found {problem.found}. {problem.fix}"
-        )
-        print(f"::error file={file},title={problem.code}::{_escape(text.strip())}")
-
-
-def _escape(text: str) -> str:
-    """Keep text from ending a workflow command or starting another."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _escape_property(text: str) -> str:
-    return _escape(text).replace(":", "%3A").replace(",", "%2C")

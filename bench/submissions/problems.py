@@ -40,6 +40,13 @@ CODES: dict[str, str] = {
     "S041": "claims a score without an attribution",
     # a withdrawn submission
     "S045": "withdrawn, and more than that",
+    # a pull request
+    "S050": "change outside of the submission",
+    "S051": "more than one submission",
+    "S052": "mode of a file that is not plain",
+    "S053": "nothing submitted",
+    "S054": "folder of a built-in method",
+    "S055": "submission deleted",
 }
 
 

@@ -8,16 +8,19 @@ import typer
 
 from bench.cli.options import Root, writable_root
 from bench.cli.trusted import read_trusted
-from bench.errors import MissingExtraError
+from bench.errors import MissingExtraError, UserError
+from bench.leaderboard.errata import check_errata, find_erratum, read_printed
 from bench.leaderboard.generate import (
     FILES,
     SUITE,
     Leaderboard,
     check_leaderboard,
     generate,
+    with_errata,
     write_leaderboard,
 )
 from bench.leaderboard.rows import Entry
+from bench.results.erratum_record import read_errata, write_erratum
 from bench.results.trusted import Trusted
 from bench.submissions.collect import ValidSubmission, collect_submissions
 
@@ -26,6 +29,13 @@ def leaderboard(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if files are stale.")
     ] = False,
+    erratum: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON",
+            help="Say what was corrected, where versions of scores or tasks changed.",
+        ),
+    ] = None,
     site: Annotated[
         Path | None, typer.Option(help="Write the static pages into this folder, too.")
     ] = None,
@@ -36,15 +46,24 @@ def leaderboard(
 ) -> None:
     """Write leaderboard.md, leaderboard.json and leaderboard.csv.
 
-    They follow from submissions and reference_results alone, byte for byte.
+    They follow from submissions, records and reference_results alone, byte for byte.
     """
+    if check and erratum is not None:
+        raise UserError("--check writes nothing, and --erratum is to be written.")
     folder = writable_root(root)
     trusted = read_trusted(folder)
-    generated = generate(leaderboard_entries(folder, trusted), trusted)
+    errata = read_errata(folder)
+    generated = generate(leaderboard_entries(folder, trusted), trusted, errata)
     if check:
+        check_errata(generated.board, errata)
         check_leaderboard(generated, root=folder)
         typer.echo("The leaderboard is up to date.", err=True)
         return
+    before = read_printed(folder / FILES[1])
+    found = find_erratum(before, generated.board, errata, reason=erratum)
+    if found is not None:
+        generated = with_errata(generated, (*errata, found))
+        print(write_erratum(folder, len(errata) + 1, found))
     write_leaderboard(generated, root=folder)
     for name in FILES:
         print(folder / name)
@@ -84,4 +103,5 @@ def _entry(found: ValidSubmission, tasks: Sequence[str]) -> Entry:
         records=tuple(found.records[task].model_copy(update=slim) for task in done),
         scores=tuple(found.scores[task] for task in done),
         incomplete=found.manifest.incomplete,
+        digest=found.manifest.digest,
     )

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from bench.leaderboard.document import Board
 from bench.leaderboard.ranking import RankedRow
 from bench.profiles.promptwise import PROFILES
+from bench.results.erratum_record import Versions
 from bench.results.report import Plain, plain_mean, plain_task
+from bench.results.trusted import Trusted
+from bench.scores.version import SCORES_VERSION
 from bench.tasks.registry import Suite
 
 Pending = Mapping[str, Sequence[str]]
@@ -13,16 +16,24 @@ Pending = Mapping[str, Sequence[str]]
 
 
 def build_board(
-    rows: Sequence[RankedRow], *, name: str, suite: Suite, pending: Pending
+    rows: Sequence[RankedRow], *, name: str, trusted: Trusted, pending: Pending
 ) -> Board:
     """Return the leaderboard as data."""
+    suite = trusted.suite(name)
     document = {
         "suite": name,
         "suite_version": suite.version,
+        "versions": present_versions(suite, trusted),
         "rows": tuple(_plain_row(row) for row in rows),
         "reference_pending": {other: tuple(tasks) for other, tasks in pending.items()},
     }
     return Board.model_validate(document, strict=False)
+
+
+def present_versions(suite: Suite, trusted: Trusted) -> Versions:
+    """Return the versions that numbers are computed by."""
+    tasks = {task: trusted.tasks[task].spec.version for task in suite.tasks}
+    return Versions(scores=SCORES_VERSION, suite=suite.version, tasks=tasks)
 
 
 def _plain_row(ranked: RankedRow) -> Plain:
@@ -33,6 +44,7 @@ def _plain_row(ranked: RankedRow) -> Plain:
         "kind": row.kind,
         "tier": row.tier,
         "summary": row.summary,
+        "digest": row.digest,
         **plain_mean(row.mean),
         "profiles": {p: plain_mean(row.profile_mean(p), "skill") for p in PROFILES},
         "rank_interval": ranked.rank_interval,

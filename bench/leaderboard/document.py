@@ -6,10 +6,11 @@ from pydantic import Field
 
 from bench.leaderboard.rows import Kind, Tier
 from bench.profiles.promptwise import ProfileName
+from bench.results.erratum_record import Erratum, Skill, Versions
 from bench.tasks.frozen import FrozenModel
+from bench.tasks.spec import Digest
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Skill = Annotated[float, Field(ge=-1.0, le=1.0)]
 Interval = tuple[float, float]
 
 
@@ -74,6 +75,8 @@ class BoardRow(FrozenModel):
     kind: Kind
     tier: Tier
     summary: str
+    digest: Digest | None
+    """Of the submission's manifest; None for a null method."""
     mean_skill: Skill | None
     interval: Interval | None
     prompt_interval: Interval | None
@@ -97,7 +100,11 @@ class Board(FrozenModel):
 
     suite: str
     suite_version: str
+    versions: Versions
+    """What the numbers are computed by; under the same they are the same."""
     rows: tuple[BoardRow, ...]
     """From the best mean skill to the worst, undefined ones last."""
     reference_pending: dict[str, tuple[str, ...]]
     """Suite to its tasks whose references were not measured yet."""
+    errata: tuple[Erratum, ...] = ()
+    """Corrections of scores and references, from the first to the last."""

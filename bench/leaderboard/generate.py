@@ -1,7 +1,7 @@
 """Generate the leaderboard of a suite: rank, render, write, check."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import FileFormatError
@@ -11,6 +11,7 @@ from bench.leaderboard.ranking import rank_rows
 from bench.leaderboard.render import render_markdown
 from bench.leaderboard.rows import Entry, Row, collect_rows
 from bench.leaderboard.sheet import render_csv
+from bench.results.erratum_record import Erratum
 from bench.results.store import write_atomically
 from bench.results.trusted import Trusted
 
@@ -29,24 +30,38 @@ class Leaderboard:
     """File name to content."""
 
 
-def generate(entries: Sequence[Entry], trusted: Trusted) -> Leaderboard:
+def generate(
+    entries: Sequence[Entry], trusted: Trusted, errata: Sequence[Erratum] = ()
+) -> Leaderboard:
     """Rank and render entries together with the nulls.
+
+    Args:
+        entries: The methods.
+        trusted: The repository's tasks and references.
+        errata: What was corrected, from the first to the last.
 
     Raises:
         UnknownNameError: There is no such suite.
         ReferencePendingError: A task of it has no reference.
     """
-    suite = trusted.suite(SUITE)
+    trusted.suite(SUITE)
     rows = rank_rows(collect_rows(entries, trusted, suite=SUITE))
     pending = {
         other: tasks
         for other in trusted.suites
         if other != SUITE and (tasks := trusted.pending(other))
     }
-    board = build_board(rows, name=SUITE, suite=suite, pending=pending)
+    board = build_board(rows, name=SUITE, trusted=trusted, pending=pending)
+    made = Leaderboard(board, tuple(found.row for found in rows), {})
+    return with_errata(made, errata)
+
+
+def with_errata(leaderboard: Leaderboard, errata: Sequence[Erratum]) -> Leaderboard:
+    """Show errata on a leaderboard."""
+    board = leaderboard.board.model_copy(update={"errata": tuple(errata)})
     contents = (render_markdown(board), _json(board), render_csv(board))
     files = dict(zip(FILES, contents, strict=True))
-    return Leaderboard(board, tuple(found.row for found in rows), files)
+    return replace(leaderboard, board=board, files=files)
 
 
 def _json(board: Board) -> str:

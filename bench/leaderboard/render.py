@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.leaderboard.document import Board, BoardMean, BoardRow
 from bench.leaderboard.markdown import escape, table
+from bench.leaderboard.render_errata import errata_parts
 from bench.profiles.promptwise import PROFILES
 from bench.results.aggregate import by_family
 from bench.results.wording import interval, number
@@ -37,6 +38,7 @@ def render_markdown(board: Board) -> str:
         *_undefined_parts(board),
         *_family_parts(board),
         *_pending_parts(board),
+        *errata_parts(board.errata),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -37,6 +37,8 @@ class Row:
     """The tasks that a complete row has scores on."""
     reason: str | None = None
     """Why tasks are missing, as the submission says."""
+    digest: str | None = None
+    """Of the submission's manifest; a null method has none."""
 
     @property
     def missing(self) -> list[str]:
@@ -94,6 +96,8 @@ class Entry:
     scores: tuple[TaskScores, ...]
     incomplete: str | None = None
     """Why tasks are missing."""
+    digest: str | None = None
+    """Of the submission's manifest."""
 
 
 def collect_rows(
@@ -116,6 +120,7 @@ def _method_row(entry: Entry, tasks: tuple[str, ...]) -> Row:
         records=entry.records,
         suite_tasks=tasks,
         reason=entry.incomplete,
+        digest=entry.digest,
     )
 
 

@@ -4,7 +4,9 @@ from jsonschema import Draft202012Validator
 
 from bench.leaderboard.document import Board
 from bench.results.attribution_record import AttributionRecord
+from bench.results.erratum_record import Erratum
 from bench.results.reference_record import ReferenceRecord
+from bench.submissions.ledger import LedgerLine
 from bench.submissions.manifest import Manifest
 from bench.submissions.withdrawal import Withdrawal
 from bench.tasks.frozen import FrozenModel
@@ -16,7 +18,9 @@ VERSION = 1
 
 PUBLISHED: dict[str, type[FrozenModel]] = {
     "attribution": AttributionRecord,
+    "erratum": Erratum,
     "leaderboard": Board,
+    "ledger": LedgerLine,
     "reference": ReferenceRecord,
     "submission": Manifest,
     "withdrawal": Withdrawal,

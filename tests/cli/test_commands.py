@@ -586,7 +586,7 @@ def test_unknown_schema(line: list[str], bench: Bench) -> None:
     ran = bench(*line, root=False)
 
     assert ran.code == 2
-    assert "Known: attribution, leaderboard, " in ran.err
+    assert "Known: attribution, erratum, leaderboard, ledger, " in ran.err
 
 
 def test_env(bench: Bench) -> None:

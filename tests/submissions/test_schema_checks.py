@@ -12,12 +12,15 @@ from pydantic import ValidationError
 from bench.cli.leaderboard import leaderboard_entries
 from bench.cli.published import PUBLISHED, json_schema
 from bench.leaderboard.generate import generate
+from bench.results.erratum_record import Erratum, ErratumRow, Versions
 from bench.results.trusted import Trusted
+from bench.submissions.ledger import Event, extend
 from bench.submissions.manifest import MANIFEST
 from bench.submissions.problems import Problem
 from bench.submissions.schema_checks import parse_checked
 from bench.submissions.withdrawal import Withdrawal
 from bench.tasks.frozen import FrozenModel
+from tests.conftest import EARLY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +45,15 @@ def documents(submit: Submit, repository: Path, trusted: Trusted) -> dict[str, d
     withdrawal = Withdrawal(method="my-method", digest="0" * 64, reason="A mistake.")
     texts = {name: path.read_text() for name, path in files.items()}
     texts["withdrawal"] = withdrawal.model_dump_json()
+    events = [Event(event="added", method="my-method", digest="0" * 64, reason="New.")]
+    line = extend((), events, day="2026-01-02", commit="0" * 40)[0]
+    texts["ledger"] = line.model_dump_json()
+    versions = [Versions(scores=n, suite="1.0", tasks={EARLY: 1}) for n in (1, 2)]
+    row = ErratumRow(method="my-method", digest="0" * 64, before=0.1, after=None)
+    erratum = Erratum(
+        reason="A bug.", before=versions[0], after=versions[1], rows=(row,)
+    )
+    texts["erratum"] = erratum.model_dump_json()
     texts["leaderboard"] = board.files["leaderboard.json"]
     return {name: json.loads(text) for name, text in texts.items()}
 

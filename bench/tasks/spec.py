@@ -123,6 +123,9 @@ class TaskSpec(FrozenModel):
     prompts: PromptSource
     earlier: tuple[EarlierVersion, ...] = ()
     """Versions whose attributions are scored on this one. Not part of the digest."""
+    tolerance: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
+    """How far a method run again may lie from its claims, relative to its largest
+    value. It moves no score and is not part of the digest."""
 
     @property
     def id(self) -> str:

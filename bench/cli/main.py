@@ -29,6 +29,11 @@ COMMANDS = (
         "Check submissions, and compute the scores of a single one.",
     ),
     Command(
+        "reproduce",
+        "reproduce",
+        "Run a submission's method again, on circuits that it cannot know.",
+    ),
+    Command(
         "leaderboard",
         "leaderboard",
         "Write leaderboard.md, leaderboard.json and leaderboard.csv.",

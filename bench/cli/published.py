@@ -6,6 +6,7 @@ from bench.leaderboard.document import Board
 from bench.results.attribution_record import AttributionRecord
 from bench.results.erratum_record import Erratum
 from bench.results.reference_record import ReferenceRecord
+from bench.results.reproduction_record import ReproductionRecord
 from bench.submissions.ledger import LedgerLine
 from bench.submissions.manifest import Manifest
 from bench.submissions.withdrawal import Withdrawal
@@ -22,6 +23,7 @@ PUBLISHED: dict[str, type[FrozenModel]] = {
     "leaderboard": Board,
     "ledger": LedgerLine,
     "reference": ReferenceRecord,
+    "reproduction": ReproductionRecord,
     "submission": Manifest,
     "withdrawal": Withdrawal,
 }

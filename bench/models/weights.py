@@ -145,7 +145,7 @@ def _loaded(folder: Path, *, name: str, device: str) -> PreTrainedModel:
     config = read_config(str(folder), local_files_only=True)
     if config.model_type in KNOWN:  # the sizes of others go by other names
         check_memory(config, name=name, device=device)
-    with _quiet():
+    with quiet():
         loaded = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=torch.float32,
@@ -168,7 +168,7 @@ def _loaded(folder: Path, *, name: str, device: str) -> PreTrainedModel:
 
 
 @contextmanager
-def _quiet() -> Generator[None, None, None]:
+def quiet() -> Generator[None, None, None]:
     """Keep transformers from drawing its own progress bar for a moment."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

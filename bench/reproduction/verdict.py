@@ -1,0 +1,156 @@
+"""Judge what came back: against the claims, and fresh circuits against public."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.profiles.attribution import Kind
+from bench.profiles.promptwise import PROFILES
+from bench.reproduction.agreement import agree, disagreements
+from bench.reproduction.gate import judge
+from bench.reproduction.grading import grade
+from bench.reproduction.questions import Asked
+from bench.reproduction.replies import attribution
+from bench.reproduction.request import Answer
+from bench.reproduction.supervise import Ended
+from bench.results.attribution_record import AttributionRecord
+from bench.results.reproduction_record import (
+    LONGEST_REASON,
+    CircuitGrade,
+    Gate,
+    TaskAgreement,
+)
+from bench.tasks.spec import Task
+
+MOST_UNUSABLE = 5
+"""Unusable answers that are named one by one."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A question and what came back."""
+
+    asked: Asked
+    answer: Answer | None
+    unusable: str | None
+    """Why there is no answer."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All that a record says of the answers."""
+
+    reasons: tuple[str, ...]
+    agreement: dict[str, TaskAgreement]
+    public: tuple[CircuitGrade, ...]
+    fresh: tuple[CircuitGrade, ...]
+    gate: Gate | None
+
+
+def judge_replies(
+    records: Mapping[str, AttributionRecord],
+    tasks: Mapping[str, Task],
+    replies: Sequence[Reply],
+    ended: Ended,
+    *,
+    kind: Kind,
+) -> Judgement:
+    """Find every reason to refuse a submission.
+
+    Args:
+        records: Task to what is claimed on it.
+        tasks: The repository's tasks.
+        replies: What came back.
+        ended: How the process ended.
+        kind: What the method's numbers speak of.
+    """
+    agreement = {
+        name: agree(
+            record,
+            _answer(replies, name, untrained=False),
+            _answer(replies, name, untrained=True),
+            tolerance=tasks[name].spec.tolerance,
+        )
+        for name, record in records.items()
+    }
+    planted = [reply for reply in replies if reply.asked.question.circuit is not None]
+    graded = sorted(
+        (_grade(reply, kind) for reply in planted),
+        key=lambda circuit: (circuit.task or "", circuit.architecture),
+    )
+    public = tuple(circuit for circuit in graded if circuit.task is not None)
+    fresh = tuple(circuit for circuit in graded if circuit.task is None)
+    complete = all(reply.answer is not None for reply in planted)
+    gate = judge(public, fresh) if complete else None
+    reasons = (
+        *_endings(ended),
+        *_unusable(replies),
+        *(text for name, a in agreement.items() for text in disagreements(name, a)),
+        *_gate_reasons(gate),
+    )
+    short = tuple(reason[:LONGEST_REASON] for reason in reasons)
+    return Judgement(short, agreement, public, fresh, gate)
+
+
+def _answer(replies: Sequence[Reply], task: str, *, untrained: bool) -> Answer | None:
+    for reply in replies:
+        question = reply.asked.question
+        name = None if question.task is None else question.task.id
+        if name == task and question.untrained == untrained:
+            return reply.answer
+    return None
+
+
+def _grade(reply: Reply, kind: Kind) -> CircuitGrade:
+    question, nulls = reply.asked.question, reply.asked.nulls
+    if question.circuit is None or nulls is None:
+        raise ValueError("Only answers on planted circuits are graded.")
+    shape = question.circuit.shape
+    found = (
+        None
+        if reply.answer is None
+        else grade(
+            attribution(reply.answer).values,
+            kind=kind,
+            truth=question.circuit.truth,
+            nulls=nulls,
+        )
+    )
+    return CircuitGrade(
+        task=None if question.task is None else question.task.id,
+        architecture=shape.architecture,
+        blocks=shape.blocks,
+        redundant=shape.redundant,
+        overlap={
+            n: None if found is None else found.overlap[n].value for n in PROFILES
+        },
+        skill={n: None if found is None else found.skill[n].value for n in PROFILES},
+    )
+
+
+def _endings(ended: Ended) -> Iterator[str]:
+    if ended.stopped is not None:
+        yield f"The method was stopped: {ended.stopped}."
+    elif ended.code:
+        yield f"The process of the method ended with code {ended.code}."
+
+
+def _unusable(replies: Sequence[Reply]) -> Iterator[str]:
+    """Name the questions without an answer; an untrained model may have none."""
+    missing = [
+        reply
+        for reply in replies
+        if reply.answer is None and not reply.asked.question.untrained
+    ]
+    for reply in missing[:MOST_UNUSABLE]:
+        yield f"No usable answer on {reply.asked.question.label}: {reply.unusable}."
+    if len(missing) > MOST_UNUSABLE:
+        yield f"Nor on {len(missing) - MOST_UNUSABLE} more of {len(replies)} circuits."
+
+
+def _gate_reasons(gate: Gate | None) -> Iterator[str]:
+    if gate is not None and not gate.holds:
+        yield (
+            "Circuits that nobody could know are found worse than public ones: the "
+            f"mean overlap drops by {gate.drop:.3f} (allowed {gate.allowed:g}; "
+            f"circuits drawn alike drop so far with probability {gate.p:.2g})."
+        )

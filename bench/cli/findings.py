@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.leaderboard import leaderboard_entries
+from bench.cli.board_entries import leaderboard_entries
 from bench.cli.options import Root, writable_root
 from bench.cli.trusted import read_trusted
 from bench.errors import FileFormatError

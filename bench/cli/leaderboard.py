@@ -1,28 +1,26 @@
 """``bench leaderboard``: generate the leaderboard."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.board_entries import leaderboard_entries
 from bench.cli.options import Root, writable_root
 from bench.cli.trusted import read_trusted
 from bench.errors import MissingExtraError, UserError
 from bench.leaderboard.errata import check_errata, find_erratum, read_printed
 from bench.leaderboard.generate import (
     FILES,
-    SUITE,
     Leaderboard,
     check_leaderboard,
     generate,
     with_errata,
     write_leaderboard,
 )
-from bench.leaderboard.rows import Entry
 from bench.results.erratum_record import read_errata, write_erratum
 from bench.results.trusted import Trusted
-from bench.submissions.collect import ValidSubmission, collect_submissions
+from bench.submissions.collect import collect_withdrawals
 
 
 def leaderboard(
@@ -53,7 +51,12 @@ def leaderboard(
     folder = writable_root(root)
     trusted = read_trusted(folder)
     errata = read_errata(folder)
-    generated = generate(leaderboard_entries(folder, trusted), trusted, errata)
+    generated = generate(
+        leaderboard_entries(folder, trusted),
+        trusted,
+        errata=errata,
+        withdrawn=collect_withdrawals(folder),
+    )
     if check:
         check_errata(generated.board, errata)
         check_leaderboard(generated, root=folder)
@@ -83,25 +86,3 @@ def _write_pages(generated: Leaderboard, trusted: Trusted, folder: Path) -> None
     from bench.leaderboard.site.write import write_site
 
     write_site(render_site(generated.board, generated.rows, trusted), folder)
-
-
-def leaderboard_entries(root: Path, trusted: Trusted) -> list[Entry]:
-    """Turn the submissions to the leaderboard's suite into its entries."""
-    return [
-        _entry(found, trusted.suite(SUITE).tasks)
-        for found in collect_submissions(root, trusted)
-        if found.manifest.suite.name == SUITE
-    ]
-
-
-def _entry(found: ValidSubmission, tasks: Sequence[str]) -> Entry:
-    """Keep of a submission what the board shows: single prompts are scored by now."""
-    done = [task for task in tasks if task in found.records]
-    slim = {"per_prompt": None}
-    return Entry(
-        method=found.manifest.method,
-        records=tuple(found.records[task].model_copy(update=slim) for task in done),
-        scores=tuple(found.scores[task] for task in done),
-        incomplete=found.manifest.incomplete,
-        digest=found.manifest.digest,
-    )

@@ -33,6 +33,7 @@ COMMANDS = (
         "reproduce",
         "Run a submission's method again, on circuits that it cannot know.",
     ),
+    Command("review", "review", "Check that a branch is one valid submission."),
     Command(
         "leaderboard",
         "leaderboard",

@@ -8,7 +8,7 @@ from bench.leaderboard.rows import Kind, Tier
 from bench.profiles.promptwise import ProfileName
 from bench.results.erratum_record import Erratum, Skill, Versions
 from bench.tasks.frozen import FrozenModel
-from bench.tasks.spec import Digest
+from bench.tasks.spec import Digest, Slug
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Interval = tuple[float, float]
@@ -68,6 +68,19 @@ class BoardTask(FrozenModel):
     """Why the method has no attribution on an untrained model."""
 
 
+class BoardFresh(FrozenModel):
+    """Running a submission again on circuits planted after it was made."""
+
+    verdict: Literal["reproduced", "refused"]
+    commit: str
+    """What the circuits derive from."""
+    circuits: int
+    skill: Skill | None
+    """Mean over circuits and profiles."""
+    interval: Interval | None
+    """95 % over circuits."""
+
+
 class BoardRow(FrozenModel):
     """A method, or a null."""
 
@@ -77,6 +90,10 @@ class BoardRow(FrozenModel):
     summary: str
     digest: Digest | None
     """Of the submission's manifest; None for a null method."""
+    fresh: BoardFresh | None
+    """None of what was not run again, and of what this repository runs itself."""
+    notes: tuple[str, ...]
+    """Why a submission is a claim, and no more."""
     mean_skill: Skill | None
     interval: Interval | None
     prompt_interval: Interval | None
@@ -95,6 +112,13 @@ class BoardRow(FrozenModel):
     tasks: dict[str, BoardTask]
 
 
+class BoardWithdrawn(FrozenModel):
+    """A submission that its author took back."""
+
+    method: Slug
+    reason: str
+
+
 class Board(FrozenModel):
     """The leaderboard of a suite."""
 
@@ -106,5 +130,6 @@ class Board(FrozenModel):
     """From the best mean skill to the worst, undefined ones last."""
     reference_pending: dict[str, tuple[str, ...]]
     """Suite to its tasks whose references were not measured yet."""
+    withdrawn: tuple[BoardWithdrawn, ...] = ()
     errata: tuple[Erratum, ...] = ()
     """Corrections of scores and references, from the first to the last."""

@@ -1,6 +1,6 @@
 """Generate the leaderboard of a suite: rank, render, write, check."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,11 @@ class Leaderboard:
 
 
 def generate(
-    entries: Sequence[Entry], trusted: Trusted, errata: Sequence[Erratum] = ()
+    entries: Sequence[Entry],
+    trusted: Trusted,
+    *,
+    errata: Sequence[Erratum] = (),
+    withdrawn: Mapping[str, str] | None = None,
 ) -> Leaderboard:
     """Rank and render entries together with the nulls.
 
@@ -39,6 +43,7 @@ def generate(
         entries: The methods.
         trusted: The repository's tasks and references.
         errata: What was corrected, from the first to the last.
+        withdrawn: Method to the reason why it was withdrawn.
 
     Raises:
         UnknownNameError: There is no such suite.
@@ -46,12 +51,7 @@ def generate(
     """
     trusted.suite(SUITE)
     rows = rank_rows(collect_rows(entries, trusted, suite=SUITE))
-    pending = {
-        other: tasks
-        for other in trusted.suites
-        if other != SUITE and (tasks := trusted.pending(other))
-    }
-    board = build_board(rows, name=SUITE, trusted=trusted, pending=pending)
+    board = build_board(rows, name=SUITE, trusted=trusted, withdrawn=withdrawn or {})
     made = Leaderboard(board, tuple(found.row for found in rows), {})
     return with_errata(made, errata)
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+LINKS = {"](": "]\\(", "://": "\\://", "www.": "www\\."}
+"""What makes a link, to what looks alike and makes none."""
+
 
 def table(rows: Sequence[dict[str, str]]) -> str:
     """Write a Markdown table; escape the cells before."""
@@ -17,4 +20,6 @@ def escape(text: str) -> str:
     text = " ".join(text.splitlines())
     for character in "\\`*_|#~!":
         text = text.replace(character, "\\" + character)
+    for link, harmless in LINKS.items():
+        text = text.replace(link, harmless)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

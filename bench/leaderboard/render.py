@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from bench.leaderboard.document import Board, BoardMean, BoardRow
 from bench.leaderboard.markdown import escape, table
 from bench.leaderboard.render_errata import errata_parts
+from bench.leaderboard.render_submissions import submission_parts
 from bench.profiles.promptwise import PROFILES
 from bench.results.aggregate import by_family
 from bench.results.wording import interval, number
@@ -19,9 +20,10 @@ LEGEND = (
     "those over prompts are in `leaderboard.json`.",
     "**emergence**: where the response builds up; **composition**: what it depends on. "
     "A method may find the one and miss the other.",
-    "**tier**: built-in methods are run by this repository. Not ranked: claimed ones, "
-    "re-scored only; oracles, which measure as the reference does; *nulls*, which look "
-    "at nothing; incomplete or undefined rows (n/a).",
+    "**tier**: built-in methods are run by this repository; reproduced ones were run "
+    "again, and on circuits planted after they were submitted. Not ranked: claimed "
+    "ones, re-scored only; oracles, which measure as the reference does; *nulls*, "
+    "which look at nothing; incomplete or undefined rows (n/a).",
 )
 
 
@@ -36,6 +38,7 @@ def render_markdown(board: Board) -> str:
         table([_main_cells(row) for row in board.rows]),
         "\n".join(f"- {line}" for line in LEGEND),
         *_undefined_parts(board),
+        *submission_parts(board),
         *_family_parts(board),
         *_pending_parts(board),
         *errata_parts(board.errata),

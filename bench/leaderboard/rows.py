@@ -11,6 +11,7 @@ from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.results.aggregate import MeanSkill, mean_skill
 from bench.results.attribution_record import AttributionRecord, MethodKey
+from bench.results.reproduction_record import ReproductionRecord
 from bench.results.scoring import ProfileScores, TaskScores, score_profile
 from bench.results.targets import Targets, task_of
 from bench.results.trusted import Trusted
@@ -19,7 +20,15 @@ from bench.scores.score import Score, undefined
 from bench.scores.skill import skill
 
 Kind = Literal["submission", "builtin", "null", "oracle"]
-Tier = Literal["claimed", "built-in", "oracle", "null"]
+Tier = Literal["claimed", "reproduced", "built-in", "oracle", "null"]
+RANKED_TIERS: tuple[Tier, ...] = ("reproduced", "built-in")
+"""Claims are shown and not ranked: references are public, so a stored attribution
+proves nothing about the method. Nor are oracles, which measure as the reference does.
+"""
+
+
+NO_CODE = "no code of the method was submitted, so nobody can run it again"
+UNTRIED = "not run again yet"
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,10 @@ class Row:
     """Why tasks are missing, as the submission says."""
     digest: str | None = None
     """Of the submission's manifest; a null method has none."""
+    reproduction: ReproductionRecord | None = None
+    """What became of running the method again."""
+    notes: tuple[str, ...] = ()
+    """Why a submission is a claim, and no more."""
 
     @property
     def missing(self) -> list[str]:
@@ -48,13 +61,8 @@ class Row:
 
     @property
     def ranked(self) -> bool:
-        """Whether the row takes part in the ranking.
-
-        Claims are shown and not ranked: references are public, so a stored attribution
-        proves nothing about the method. Nor are oracles, which measure as the reference
-        does.
-        """
-        return self.kind == "builtin" and self.mean.score.value is not None
+        """Whether the row takes part in the ranking."""
+        return self.tier in RANKED_TIERS and self.mean.score.value is not None
 
     @cached_property
     def mean(self) -> MeanSkill:
@@ -98,6 +106,20 @@ class Entry:
     """Why tasks are missing."""
     digest: str | None = None
     """Of the submission's manifest."""
+    has_code: bool = False
+    """Whether the submission says what to run to get its attributions again."""
+    reproduction: ReproductionRecord | None = None
+    """What became of running it again, if this very submission was."""
+    flags: tuple[str, ...] = ()
+    """Why somebody has to look at it, as far as nobody has cleared it."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why a submission is a claim, and no more; nothing if it is more."""
+        found = tuple(f"flagged: {text}" for text in self.flags)
+        if self.reproduction is None:
+            return (*found, UNTRIED if self.has_code else NO_CODE)
+        return (*found, *(f"refused: {text}" for text in self.reproduction.reasons))
 
 
 def collect_rows(
@@ -110,7 +132,7 @@ def collect_rows(
 
 
 def _method_row(entry: Entry, tasks: tuple[str, ...]) -> Row:
-    kind, tier = _standing(entry.method)
+    kind, tier = _standing(entry)
     return Row(
         method=entry.method.name,
         kind=kind,
@@ -121,14 +143,19 @@ def _method_row(entry: Entry, tasks: tuple[str, ...]) -> Row:
         suite_tasks=tasks,
         reason=entry.incomplete,
         digest=entry.digest,
+        reproduction=entry.reproduction,
+        notes=entry.notes if tier == "claimed" else (),
     )
 
 
-def _standing(method: MethodKey) -> tuple[Kind, Tier]:
-    if method.oracle:
+def _standing(entry: Entry) -> tuple[Kind, Tier]:
+    if entry.method.oracle:
         return "oracle", "oracle"
-    if method.origin == "built-in":
+    if entry.method.origin == "built-in":
         return "builtin", "built-in"
+    record = entry.reproduction
+    if record is not None and record.verdict == "reproduced" and not entry.flags:
+        return "submission", "reproduced"
     return "submission", "claimed"
 
 

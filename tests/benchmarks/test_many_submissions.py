@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.cli.leaderboard import leaderboard_entries
+from bench.cli.board_entries import leaderboard_entries
 from bench.leaderboard.generate import generate
 from bench.results.attribution_record import AttributionRecord
 from bench.results.scoring import TaskScores, score_record

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.cli.leaderboard import leaderboard_entries
+from bench.cli.board_entries import leaderboard_entries
 from bench.errors import FileFormatError, UserError
 from bench.leaderboard import build
 from bench.leaderboard.document import Board
@@ -52,10 +52,9 @@ def before(submit: Submit, repository: Path, trusted: Trusted) -> Board:
 
 
 @pytest.fixture
-def next_scores(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
+def next_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute by the next version of the scores."""
     monkeypatch.setattr(build, "SCORES_VERSION", build.SCORES_VERSION + 1)
-    return
 
 
 def test_versions_and_digests_are_shown(before: Board, repository: Path) -> None:

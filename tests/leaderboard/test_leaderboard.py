@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cli.leaderboard import leaderboard_entries
+from bench.cli.board_entries import leaderboard_entries
 from bench.errors import (
     FileFormatError,
     InvalidSubmissionError,

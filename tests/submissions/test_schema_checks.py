@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from bench.cli.leaderboard import leaderboard_entries
+from bench.cli.board_entries import leaderboard_entries
 from bench.cli.published import PUBLISHED, json_schema
 from bench.leaderboard.generate import generate
 from bench.results.erratum_record import Erratum, ErratumRow, Versions

@@ -18,8 +18,8 @@ MOST_SHOWN = 60
 
 # each at least 3 to 1 against both a white and a dark page
 TIERS = alt.Scale(
-    domain=["built-in", "claimed", "oracle", "null"],
-    range=["#2a86c8", "#d55e00", "#009e73", "#888888"],
+    domain=["built-in", "reproduced", "claimed", "oracle", "null"],
+    range=["#2a86c8", "#aa4499", "#d55e00", "#009e73", "#888888"],
 )
 SKILL = alt.Scale(domain=[-1, 1], scheme="blueorange", reverse=True)
 ROW, NARROW_ROW, NARROW_WIDTH = 18, 34, 560

@@ -15,7 +15,7 @@ from bench.results.attribution_record import ARRAYS, LARGEST_ARRAYS
 from bench.submissions.file_names import collisions, name_faults, printable
 from bench.submissions.manifest import CODE, MANIFEST, README, WITHDRAWAL
 from bench.submissions.problems import Problem
-from bench.tasks.bounded import read_bounded
+from bench.tasks.bounded import held_folder, read_bounded
 from bench.tasks.strict_json import LARGEST_FILE
 
 MOST_FILES = 200
@@ -42,38 +42,45 @@ class Snapshot:
 
 def take_snapshot(folder: Path) -> Snapshot:
     """Read a submission's folder and report everything that does not belong there."""
-    if folder.is_symlink() or not folder.is_dir():
-        found = "something else or nothing"
-        problem = Problem(
-            "S001", printable(folder.name), "", "a folder", found, _SUBMIT
-        )
+    try:
+        with held_folder(folder) as descriptor:
+            place = folder if descriptor is None else descriptor
+            with os.scandir(place) as entries:
+                listed = list(islice(entries, MOST_FILES + 1))
+            return _snapshot(listed, descriptor)
+    except (OSError, ValueError) as error:
+        found = getattr(error, "strerror", None) or "something else"
+        problem = Problem("S001", "", "", "a folder that can be read", found, _SUBMIT)
         return Snapshot({}, (problem,))
-    with os.scandir(folder) as entries:
-        listed = sorted(islice(entries, MOST_FILES + 1), key=lambda entry: entry.name)
-    problems = list(_folder_problems(folder, [entry.name for entry in listed]))
+
+
+def _snapshot(listed: list[os.DirEntry[str]], folder: int | None) -> Snapshot:
+    if len(listed) > MOST_FILES:  # which of them were listed is chance: none is read
+        expected, found = f"at most {MOST_FILES} files", "more"
+        problem = Problem("S005", "", "", expected, found, _SUBMIT)
+        return Snapshot({}, (problem,))
+    listed.sort(key=lambda entry: entry.name)
+    problems = list(_name_problems([entry.name for entry in listed]))
     files: dict[str, bytes] = {}
-    for entry in listed[:MOST_FILES]:
-        found = list(_entry_problems(entry)) or list(_read(entry, files))
+    for entry in listed:
+        found = list(_entry_problems(entry)) or list(_read(entry, files, folder))
         problems.extend(found)
     return Snapshot(files, tuple(problems))
 
 
-def _folder_problems(folder: Path, names: list[str]) -> Iterator[Problem]:
+def _name_problems(names: list[str]) -> Iterator[Problem]:
     if MANIFEST not in names and WITHDRAWAL not in names:
         yield Problem("S001", MANIFEST, "", "a manifest", "no such file", _SUBMIT)
-    if len(names) > MOST_FILES:
-        expected, found = f"at most {MOST_FILES} files", "more"
-        yield Problem("S005", printable(folder.name), "", expected, found, _SUBMIT)
     for first, second in collisions(names):
         expected = "names that differ by more than case"
         found = f"{printable(first)} and {printable(second)}"
-        yield Problem("S006", printable(second), "", expected, found, "Rename one.")
+        yield Problem("S006", second, "", expected, found, "Rename one.")
 
 
 def _entry_problems(entry: os.DirEntry[str]) -> Iterator[Problem]:
     """Look at a directory entry without opening it."""
-    name = printable(entry.name)
-    for fault in name_faults(entry.name):
+    name = entry.name
+    for fault in name_faults(name):
         fix = "Use letters, digits, hyphens and dots."
         yield Problem("S006", name, "", "a plain file name", fault, fix)
     if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
@@ -81,7 +88,7 @@ def _entry_problems(entry: os.DirEntry[str]) -> Iterator[Problem]:
         fix = "Put plain files directly into the submission's folder."
         yield Problem("S003", name, "", "a regular file", kind, fix)
         return
-    limit = _limit(entry.name)
+    limit = _limit(name)
     if limit is None:
         expected = f"{MANIFEST}, {README}, {CODE}, .json and {ARRAYS} files"
         yield Problem("S002", name, "", expected, "another file", "Remove it.")
@@ -89,7 +96,7 @@ def _entry_problems(entry: os.DirEntry[str]) -> Iterator[Problem]:
     size = _size(entry)
     if size is not None and size > limit:
         fix = "Leave out per_prompt, or use fewer discovery prompts."
-        if entry.name in (README, CODE):
+        if name in (README, CODE):
             fix = "Shorten it."
         yield Problem("S004", name, "", f"at most {limit} bytes", f"{size} bytes", fix)
 
@@ -107,18 +114,19 @@ def _limit(name: str) -> int | None:
     return LARGEST.get(name, LARGEST.get(Path(name).suffix))
 
 
-def _read(entry: os.DirEntry[str], files: dict[str, bytes]) -> Iterator[Problem]:
+def _read(
+    entry: os.DirEntry[str], files: dict[str, bytes], folder: int | None
+) -> Iterator[Problem]:
     """Read a file beside those that were read already."""
-    name = entry.name
-    try:
-        data = read_bounded(Path(entry.path), limit=_limit(name) or 0)
-    except FileFormatError as error:
-        found = str(error).replace(entry.path, name)
-        fix = "Leave the folder alone while it is validated."
-        yield Problem("S008", name, "", "a file that can be read", found, fix)
-        return
-    if sum(map(len, files.values())) + len(data) > LARGEST_SUBMISSION:
+    name, room = entry.name, LARGEST_SUBMISSION - sum(map(len, files.values()))
+    if (_size(entry) or 0) > room:
         expected = f"at most {LARGEST_SUBMISSION} bytes in all files together"
         yield Problem("S007", name, "", expected, "more", "Leave out per_prompt.")
         return
-    files[name] = data
+    limit = min(_limit(name) or 0, room)
+    try:
+        files[name] = read_bounded(Path(entry.path), limit=limit, folder=folder)
+    except FileFormatError as error:
+        found = str(error).replace(entry.path, name)
+        fix = "Leave the folder alone while it is validated, and make it readable."
+        yield Problem("S008", name, "", "a file that can be read", found, fix)

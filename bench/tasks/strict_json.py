@@ -1,24 +1,35 @@
 """Read JSON from strangers: nothing that JSON leaves open is let through.
 
 Python's reader keeps the last of two equal keys, accepts NaN, turns ``1e999`` into
-infinity and recurses without bound. Each of these is refused here, with its place.
+infinity and recurses without bound. Each of these is refused here, with its place, and
+so are files of so many values that checking them would take long.
 """
 
 import json
 import math
 import re
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
 from bench.errors import FileFormatError
+from bench.tasks.bounded import read_bounded
 
 LARGEST_FILE = 1_000_000
 """Bytes."""
 DEEPEST = 20
 """Levels of nesting."""
+MOST_VALUES = 50_000
+"""Numbers, texts, lists and objects of a file. Ours have a fifth of them."""
+SHOWN = 60
+"""Characters of a wrong key or number that a message repeats."""
 
+_LONGEST_INTEGER = 310
+"""Characters; what has more is no finite float either."""
 # possessive and with an optional end: an unterminated string must not backtrack
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_STRING = rb'"(?:[^"\\]|\\.)*+"?'
+_BRACKETS = re.compile(_STRING + rb"|[\[{]|[\]}]", re.DOTALL)
+_SEPARATORS = re.compile(_STRING + rb"|[\[{,]", re.DOTALL)
 
 
 class StrictJSONError(FileFormatError):
@@ -34,14 +45,9 @@ def read_strict_json(path: Path) -> bytes:
         StrictJSONError: The file is missing, too large, or not strict JSON.
     """
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise StrictJSONError(
-                f"'{path}' has {size} bytes; the limit is {LARGEST_FILE}."
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise StrictJSONError(f"'{path}' cannot be read: {error.strerror}.") from None
+        data = read_bounded(path, limit=LARGEST_FILE, follow=True)
+    except FileFormatError as error:
+        raise StrictJSONError(str(error)) from None
     check_strict_json(data, file=path)
     return data
 
@@ -60,11 +66,13 @@ def check_strict_json(data: bytes, *, file: Path | str) -> None:
 def find_problem(data: bytes) -> str | None:
     """Say what keeps a text from being strict JSON, and where; None if nothing does."""
     try:
+        _check_count(data)
         _check_depth(data)
         value = json.loads(
             data.decode("utf-8"),
             parse_constant=_constant,
             parse_float=_number,
+            parse_int=_integer,
             object_pairs_hook=_pairs,
         )
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds lone surrogates
@@ -91,17 +99,38 @@ def _constant(name: str) -> NoReturn:
 def _number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is not finite.")
+        raise ValueError(f"{_short(text)} is not finite.")
     return value
+
+
+def _integer(text: str) -> int:
+    """Read an integer; Python's own limit of digits can be changed from outside."""
+    if len(text) > _LONGEST_INTEGER or not math.isfinite(float(text)):
+        raise ValueError(f"{_short(text)} is not finite.")
+    return int(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def _pairs(items: list[tuple[str, object]]) -> dict[str, object]:
     unique: dict[str, object] = {}
     for key, value in items:
         if key in unique:
-            raise ValueError(f"the key '{key}' occurs more than once.")
+            raise ValueError(f"the key {_short(key)!a} occurs more than once.")
         unique[key] = value
     return unique
+
+
+def _check_count(data: bytes) -> None:
+    """Refuse more values than any check is made for; few of a text's commas count."""
+    if sum(map(data.count, (b",", b"[", b"{"))) <= MOST_VALUES:
+        return
+    tokens = (match.group() for match in _SEPARATORS.finditer(data))
+    separators = (token for token in tokens if token in b"[{,")
+    if next(islice(separators, MOST_VALUES, None), None) is not None:
+        raise ValueError(f"it holds more than {MOST_VALUES} values.")
 
 
 def _check_depth(data: bytes) -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bench.results.report import Plain
+from bench.submissions.file_names import printable
 from bench.submissions.problems import Problem
 
 INVALID = 3
@@ -23,7 +24,7 @@ class Format(StrEnum):
 def text_lines(problems: Iterable[Problem], *, folder: Path) -> Iterator[str]:
     """Print each problem on four lines: where, expected, found, what to do."""
     for problem in problems:
-        place = f"{folder / problem.file}"
+        place = printable(str(folder / problem.file))
         pointer = f"#{problem.pointer}" if problem.pointer else ""
         yield f"{problem.code} {place}{pointer}: {problem.title}"
         yield f"  expected: {problem.expected}"
@@ -39,7 +40,7 @@ def plain_problems(problems: Iterable[Problem]) -> list[Plain]:
 def github_lines(problems: Iterable[Problem], *, folder: Path) -> Iterator[str]:
     """Print each problem as a workflow command that annotates its file."""
     for problem in problems:
-        file = _escape_property(str(folder / problem.file))
+        file = _escape_property(printable(str(folder / problem.file)))
         text = (
             f"{problem.pointer} {problem.title}: expected {problem.expected}, "
             f"found {problem.found}. {problem.fix}"

@@ -19,6 +19,7 @@ from bench.cli.summary import ScoredTask, summary_table
 from bench.cli.trusted import read_trusted
 from bench.results.report import Plain
 from bench.results.trusted import Trusted
+from bench.submissions.file_names import printable
 from bench.submissions.validation import Checked, validate_submission
 
 
@@ -58,7 +59,7 @@ def _text(found: Checked, trusted: Trusted, *, summary: bool) -> None:
     if found.problems:
         return
     state = "valid" if found.withdrawal is None else "withdrawn"
-    print(f"{found.folder}: {state}", flush=True)
+    print(f"{printable(str(found.folder))}: {state}", flush=True)
     if summary and found.withdrawal is None:
         write_out(summary_table(scored_tasks(found, trusted)))
 
@@ -75,7 +76,7 @@ def scored_tasks(found: Checked, trusted: Trusted) -> list[ScoredTask]:
 
 def _plain(found: Checked) -> Plain:
     return {
-        "submission": str(found.folder),
+        "submission": printable(str(found.folder)),
         "valid": not found.problems,
         "withdrawn": found.withdrawal is not None,
         "problems": plain_problems(found.problems),

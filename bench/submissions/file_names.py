@@ -12,6 +12,8 @@ _RESERVED = re.compile(
     re.IGNORECASE,
 )
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+_COMMAND = "##["
+"""Starts a command of GitHub's in any place of a log's line."""
 _FORBIDDEN = re.compile(r'[<>:"|?*\\/]')
 # Cc control, Cf format (bidirectional marks among them), Cs half of a surrogate pair,
 # Co private, Cn unassigned, Zl and Zp line and paragraph ends
@@ -20,7 +22,14 @@ _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 def printable(text: str) -> str:
     """Return a stranger's text as it may be printed anywhere: visible ASCII alone."""
-    return _UNPRINTABLE.sub(lambda found: ascii(found.group())[1:-1], text)
+    visible = _UNPRINTABLE.sub(lambda found: ascii(found.group())[1:-1], text)
+    return visible.replace(_COMMAND, r"\x23#[")
+
+
+def shown(text: str, longest: int) -> str:
+    """Return the beginning of a stranger's text, printable anywhere."""
+    line = printable(text[: longest + 1])
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def name_faults(name: str) -> Iterator[str]:

@@ -1,6 +1,16 @@
 """What can be wrong with a submission: one stable code for each kind of problem."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from bench.submissions.file_names import shown
+
+LONGEST = 1000
+"""Characters of any field of a problem."""
+MOST = 100
+"""Problems of a submission that are reported."""
+MOST_OF_FILE = 20
+"""Problems with the form of one file that are reported."""
 
 CODES: dict[str, str] = {
     # the folder
@@ -12,6 +22,7 @@ CODES: dict[str, str] = {
     "S006": "file name that not every system has",
     "S007": "submission too large",
     "S008": "file cannot be read",
+    "S009": "more problems than are shown",
     # the form of its files
     "S010": "not strict JSON",
     "S011": "does not fit the schema",
@@ -29,7 +40,7 @@ CODES: dict[str, str] = {
     "S028": "manifest differs from its own digest",
     "S029": "not the code that was evaluated",
     # its attributions
-    "S030": "unknown task",
+    "S030": "unknown task, or not one of the suite",
     "S031": "made on another version of the task",
     "S032": "wrong number of sections",
     "S033": "attribution belongs to another method or task",
@@ -52,18 +63,36 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem: where, what was expected, what was found, what to do."""
+    """One problem: where, what was expected, what was found, what to do.
+
+    Whatever a stranger wrote into a field, it is short and printable everywhere.
+    """
 
     code: str
     file: str
-    """Path inside the submission's folder."""
+    """Path inside the submission's folder; empty for the folder itself."""
     pointer: str
     """JSON pointer inside the file; empty for the whole file."""
     expected: str
     found: str
     fix: str
 
+    def __post_init__(self) -> None:
+        """Make every field printable."""
+        for name in (field.name for field in fields(self)):
+            text = shown(getattr(self, name), LONGEST)
+            object.__setattr__(self, name, text)
+
     @property
     def title(self) -> str:
         """What kind of problem this is."""
         return CODES[self.code]
+
+
+def bounded(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return as many problems as anybody reads, and how many more there are."""
+    if len(problems) <= MOST:
+        return tuple(problems)
+    found = f"{len(problems) - MOST} more"
+    more = Problem("S009", "", "", "no problem", found, "Mend those above first.")
+    return (*problems[:MOST], more)

@@ -138,5 +138,4 @@ def _tree_problems(name: str, files: Sequence[Change]) -> Iterator[Problem]:
 def _placed(problem: Problem, name: str) -> Problem:
     """Name a submission's file by its path in the repository."""
     folder = f"{FOLDER}/{printable(name)}"
-    of_folder = problem.file == printable(name)
-    return replace(problem, file=folder if of_folder else f"{folder}/{problem.file}")
+    return replace(problem, file=f"{folder}/{problem.file}".rstrip("/"))

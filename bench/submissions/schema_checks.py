@@ -3,18 +3,21 @@
 import json
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Any, TypeVar
 
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from bench.submissions.file_names import printable
-from bench.submissions.problems import Problem
+from bench.submissions.file_names import shown
+from bench.submissions.problems import MOST_OF_FILE, Problem
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.strict_json import find_problem
 
 SHOWN = 60
 LONGER = 200
+LARGEST_FOR_SCHEMA = 50_000
+"""Bytes; to say with the schema what is wrong with more would take seconds."""
 _FIX = "Write the file with bench, not by hand."
 
 Record = TypeVar("Record", bound=FrozenModel)
@@ -34,15 +37,33 @@ def parse_checked(
     fault = find_problem(data)
     if fault is not None:
         expected = "JSON with finite numbers and unique keys"
-        problems.append(Problem("S010", name, "", expected, printable(fault), _FIX))
+        problems.append(Problem("S010", name, "", expected, fault, _FIX))
         return None
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        # the schema says more simply what is wrong, in thrice the time
-        found = list(_schema_problems(name, data, model))
-        problems.extend(found or _model_problems(name, error))
+        problems.extend(_form_problems(name, data, model, error))
         return None
+
+
+def _form_problems(
+    name: str, data: bytes, model: type[FrozenModel], error: ValidationError
+) -> list[Problem]:
+    """Say what is wrong with a record, in so many words as anybody reads."""
+    found: list[Problem] = []
+    # the schema says it more simply, and takes its time
+    if len(data) <= LARGEST_FOR_SCHEMA:
+        found = list(islice(_schema_problems(name, data, model), MOST_OF_FILE + 1))
+    found = found or list(islice(_model_problems(name, error), MOST_OF_FILE + 1))
+    if len(found) <= MOST_OF_FILE:
+        return found
+    count = max(error.error_count(), len(found))
+    expected, number = "no problem", f"{count} problems or more in this file"
+    fix = "Mend those above first."
+    return [
+        *found[:MOST_OF_FILE],
+        Problem("S009", name, "", expected, number, fix),
+    ]
 
 
 def _schema_problems(
@@ -52,9 +73,9 @@ def _schema_problems(
         yield Problem(
             "S011",
             name,
-            _pointer(error.absolute_path).rstrip("/"),
-            _short(f"{error.validator}: {error.validator_value}"),
-            _short(error.message),
+            _pointer(error.absolute_path),
+            shown(f"{error.validator}: {error.validator_value}", SHOWN),
+            shown(error.message, SHOWN),
             _FIX,
         )
 
@@ -71,18 +92,13 @@ def _model_problems(name: str, error: ValidationError) -> Iterator[Problem]:
             "S011",
             name,
             _pointer(problem["loc"]),
-            _short(problem["msg"], LONGER),
-            _short(repr(problem["input"])),
+            shown(problem["msg"], LONGER),
+            shown(repr(problem["input"]), SHOWN),
             _FIX,
         )
 
 
 def _pointer(parts: Iterable[object]) -> str:
-    """Write a JSON pointer (RFC 6901), printable everywhere."""
+    """Write a JSON pointer (RFC 6901)."""
     steps = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-    return printable("/".join(["", *steps]))
-
-
-def _short(text: str, longest: int = SHOWN) -> str:
-    line = printable(text)
-    return line if len(line) <= longest else line[: longest - 3] + "..."
+    return "/".join(["", *steps])

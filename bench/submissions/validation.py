@@ -14,9 +14,16 @@ from bench.results.scoring import TaskScores, score_record
 from bench.results.trusted import Trusted
 from bench.scores.version import SCORES_VERSION
 from bench.submissions.attribution_checks import read_entry, record_problems
-from bench.submissions.manifest import CODE, MANIFEST, README, WITHDRAWAL, Manifest
+from bench.submissions.manifest import (
+    CODE,
+    MANIFEST,
+    README,
+    WITHDRAWAL,
+    FileEntry,
+    Manifest,
+)
 from bench.submissions.manifest_checks import manifest_problems
-from bench.submissions.problems import Problem
+from bench.submissions.problems import Problem, bounded
 from bench.submissions.schema_checks import parse_checked
 from bench.submissions.snapshot import Snapshot, take_snapshot
 from bench.submissions.text_checks import check_text
@@ -45,7 +52,17 @@ class Checked:
 
 def validate_submission(folder: Path, trusted: Trusted) -> Checked:
     """Validate one submission folder and compute its scores."""
-    snapshot = take_snapshot(folder)
+    return check_snapshot(folder, take_snapshot(folder), trusted)
+
+
+def check_snapshot(folder: Path, snapshot: Snapshot, trusted: Trusted) -> Checked:
+    """Validate what a submission folder held when it was read.
+
+    Args:
+        folder: Where it was read; only its name counts.
+        snapshot: What was in it.
+        trusted: The repository's own tasks and references.
+    """
     if WITHDRAWAL in snapshot.files:
         return _withdrawn(folder, snapshot)
     problems = list(snapshot.problems)
@@ -55,11 +72,11 @@ def validate_submission(folder: Path, trusted: Trusted) -> Checked:
     if data is not None:
         manifest = parse_checked(MANIFEST, data, Manifest, problems)
     if manifest is None:
-        return Checked(folder, None, problems=tuple(problems))
+        return Checked(folder, None, problems=bounded(problems))
     problems.extend(manifest_problems(_name(folder), snapshot, manifest, trusted))
     records: dict[str, AttributionRecord] = {}
     scores: dict[str, TaskScores] = {}
-    for index, entry in enumerate(manifest.files):
+    for index, entry in _first_entries(manifest):
         record = read_entry(snapshot, entry, index, problems)
         if record is None:
             continue
@@ -71,7 +88,16 @@ def validate_submission(folder: Path, trusted: Trusted) -> Checked:
             scores[entry.task] = score_record(record, targets)
     comparable = _comparable(manifest, records, trusted)
     problems.extend(_claim_problems(manifest, {t: scores[t] for t in comparable}))
-    return Checked(folder, manifest, records, scores, tuple(problems))
+    return Checked(folder, manifest, records, scores, bounded(problems))
+
+
+def _first_entries(manifest: Manifest) -> Iterator[tuple[int, FileEntry]]:
+    """Go through the listed files, and through none twice: S024 names repetitions."""
+    seen: set[str] = set()
+    for index, entry in enumerate(manifest.files):
+        if entry.path not in seen:
+            yield index, entry
+        seen.add(entry.path)
 
 
 def _name(folder: Path) -> str:
@@ -93,7 +119,7 @@ def _withdrawn(folder: Path, snapshot: Snapshot) -> Checked:
         problems.append(
             Problem("S020", WITHDRAWAL, "/method", _name(folder), name, fix)
         )
-    return Checked(folder, None, problems=tuple(problems), withdrawal=withdrawal)
+    return Checked(folder, None, problems=bounded(problems), withdrawal=withdrawal)
 
 
 def _text_problems(snapshot: Snapshot) -> Iterator[Problem]:

@@ -17,11 +17,11 @@ from bench.tasks.planted import ARCHITECTURES, PlantedRecipe
 from bench.tasks.prompts import Prompt, Split, read_prompts
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-TEXT = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+TEXT = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
 """No control characters, and none that change the direction of writing."""
 LONGEST_TEXT = 1000
 Text = Annotated[str, Field(pattern=TEXT, max_length=LONGEST_TEXT)]
-PROSE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+PROSE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"
 """The same, with tabs and line breaks."""
 LONGEST_PROSE = 4000
 Prose = Annotated[str, Field(pattern=PROSE, max_length=LONGEST_PROSE)]

@@ -16,7 +16,7 @@ from bench.results.reproduction_record import (
 from bench.results.scoring import TaskScores
 from bench.results.trusted import Trusted
 from bench.submissions.collect import collect_submissions
-from bench.submissions.ledger import LEDGER, LedgerLine, plain_reason, read_ledger
+from bench.submissions.ledger import LEDGER, Event, plain_reason, read_ledger
 from bench.submissions.manifest import Manifest
 from bench.submissions.standing import Standings, replay
 
@@ -77,7 +77,7 @@ def _reproduction(root: Path, manifest: Manifest) -> ReproductionRecord | None:
 
 
 def standing_flags(
-    entries: Iterable[Entry], trusted: Trusted, lines: Iterable[LedgerLine]
+    entries: Iterable[Entry], trusted: Trusted, lines: Iterable[Event]
 ) -> dict[str, tuple[Flag, ...]]:
     """Find the flags of submissions, but for those that a maintainer cleared.
 
@@ -87,7 +87,9 @@ def standing_flags(
         lines: The ledger, which also says who was there first.
     """
     events = tuple(lines)
-    order = tuple(line.method for line in events if line.event == "added")
+    # what was replaced is as young as its replacement: nobody keeps a place for a copy
+    made = ("added", "replaced")
+    order = tuple(line.method for line in events if line.event in made)
     found = find_flags(tuple(entries), trusted, suite=SUITE, order=order)
     standings = replay(events)
     kept = {name: _uncleared(name, flags, standings) for name, flags in found.items()}

@@ -57,6 +57,14 @@ def collect_withdrawals(root: Path) -> dict[str, str]:
     Raises:
         FileFormatError: One of them cannot be read.
     """
+    return {found.method: found.reason for found in read_withdrawals(root)}
+
+
+def read_withdrawals(root: Path) -> list[Withdrawal]:
+    """Read the withdrawn submissions of a repository, in the order of their names.
+
+    Raises:
+        FileFormatError: One of them cannot be read.
+    """
     files = sorted((root / FOLDER).glob(f"*/{WITHDRAWAL}"))
-    read = [Withdrawal.parse(read_strict_json(file), file=file) for file in files]
-    return {withdrawal.method: withdrawal.reason for withdrawal in read}
+    return [Withdrawal.parse(read_strict_json(file), file=file) for file in files]

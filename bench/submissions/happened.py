@@ -42,8 +42,8 @@ class Present:
     withdrawals: Mapping[str, Said] = field(default_factory=dict[str, Said])
     """Method to the submission that was withdrawn, and why."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
-    flags: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
-    """Method to the reasons of its flags."""
+    flags: Mapping[str, Sequence[str]] | None = None
+    """Method to the reasons of its flags; None if nobody looked for any."""
     corrections: Sequence[Correction] = ()
 
 
@@ -104,12 +104,14 @@ def _verdict(name: str, found: Standing, present: Present) -> Iterator[Event]:
     if verdict is None or verdict.digest != found.digest:
         return  # of a state of the submission that is no longer there
     event = _event(name, verdict.event, verdict.digest, verdict.reason)
-    if event != found.verdict:
+    if (event.event, event.reason) != found.verdict:
         yield event
 
 
 def _flags(name: str, found: Standing, present: Present) -> Iterator[Event]:
     """Say which flags are new, and start over if one is gone."""
+    if present.flags is None:
+        return
     reasons = [plain_reason(reason) for reason in present.flags.get(name, ())]
     reasons = [r for r in dict.fromkeys(reasons) if r not in found.cleared]
     standing = found.flags

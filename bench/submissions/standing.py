@@ -18,8 +18,8 @@ class Standing:
     """The manifest's."""
     live: bool = True
     """Whether it is there, and not withdrawn."""
-    verdict: Event | None = None
-    """What the last reproduction of this digest said."""
+    verdict: tuple[str, str] | None = None
+    """What the last reproduction of this digest said: event and reason."""
     flags: tuple[str, ...] = ()
     """Reasons of the flags that stand."""
     cleared: frozenset[str] = frozenset()
@@ -84,8 +84,8 @@ def _cleared(found: Standing, event: Event) -> Standing:
 
 
 _AFTER: Mapping[str, Callable[[Standing, Event], Standing]] = {
-    "reproduced": lambda found, event: replace(found, verdict=event),
-    "refused": lambda found, event: replace(found, verdict=event),
+    "reproduced": lambda found, e: replace(found, verdict=(e.event, e.reason)),
+    "refused": lambda found, e: replace(found, verdict=(e.event, e.reason)),
     "flagged": lambda found, event: replace(found, flags=(*found.flags, event.reason)),
     "cleared": _cleared,
     "rescored": lambda found, event: replace(

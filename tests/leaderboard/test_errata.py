@@ -204,10 +204,7 @@ def test_rows_that_came_or_went_are_not_in_the_table(
     assert not {row.method for row in found.rows} & {"new", "my-method", "undefined"}
 
 
-@pytest.mark.usefixtures("next_scores")
-def test_a_version_that_moves_nothing(
-    before: Board, repository: Path, trusted: Trusted
-) -> None:
+def test_a_version_that_moves_nothing(before: Board) -> None:
     """A correction that shows nowhere has a reason and an empty table."""
     after = before.model_copy(
         update={"versions": before.versions.model_copy(update={"scores": 3})}

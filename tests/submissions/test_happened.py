@@ -114,6 +114,14 @@ def test_flags() -> None:
     ]
 
 
+def test_nobody_looked_for_flags() -> None:
+    """Flags that were not looked for are not gone."""
+    flagged = Present(MINE, flags={"mine": [CLONE]})
+
+    assert after(flagged, Present(MINE))[1] == []
+    assert after(flagged, Present(MINE, flags={}))[1] == [("cleared", A, GONE)]
+
+
 def test_a_lifted_flag_stays_lifted() -> None:
     """What a maintainer cleared is not flagged again, and a new reason is."""
     flagged = [event("added"), event("flagged", reason=CLONE)]

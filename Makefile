@@ -93,7 +93,7 @@ METHODS = $$($(BIN)/bench list methods --json | $(BIN)/python -c \
 	"import json, sys; print(*(row['method'] for row in json.load(sys.stdin)), sep='\n')")
 methods: $(VENV)/run
 	printf '%s\n' $(METHODS) | sort -r | OMP_NUM_THREADS=1 xargs -P 2 -n 4 $(BIN)/bench evaluate
-	printf '%s\n' $(METHODS) | xargs -P 2 -n 1 $(BIN)/bench submit
+	printf '%s\n' $(METHODS) | xargs -P 2 -n 1 $(BIN)/bench submit --write --no-git
 	$(BIN)/bench leaderboard
 	$(BIN)/bench findings
 

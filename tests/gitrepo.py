@@ -1,8 +1,11 @@
 """git repositories for tests: commands, and everything there is as one dictionary."""
 
+import os
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
+
+import pytest
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -16,6 +19,19 @@ def git(folder: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.removesuffix("\n")
+
+
+def set_up_user(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Make a home folder with a git user, and forget this machine's settings."""
+    home.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "XDG_")):
+            patch.delenv(name)
+    patch.setenv("HOME", str(home))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    git(home, "config", "--global", "user.name", "Some One")
+    git(home, "config", "--global", "user.email", "some@one.example")
+    return home
 
 
 def commit_all(folder: Path, message: str) -> None:

@@ -22,7 +22,16 @@ COMMANDS = (
     ),
     Command("score", "score", "Score stored attributions again; runs no model."),
     Command("compare", "compare", "Say where two methods differ, and how surely."),
-    Command("submit", "submit", "Pack the results of a method into a submission."),
+    Command(
+        "submit",
+        "submit",
+        "Pack the results of a method, check them, and show the pull request.",
+    ),
+    Command(
+        "withdraw",
+        "withdraw",
+        "Take a submission back: its folder then says so, and nothing else.",
+    ),
     Command(
         "validate",
         "validate",
@@ -39,6 +48,7 @@ COMMANDS = (
         "leaderboard",
         "Write leaderboard.md, leaderboard.json and leaderboard.csv.",
     ),
+    Command("ledger", "ledger", "What happened to submissions, line by line."),
     Command("findings", "findings", "Write docs/findings.md from stored results."),
     Command("reference", "reference", "Measure, verify and show references."),
     Command("task", "task", "Make a task of your own."),

@@ -32,6 +32,22 @@ Tasks = Annotated[
     typer.Option("--task", help="Only this task, by name or task.toml; repeatable."),
 ]
 
+Write = Annotated[
+    bool, typer.Option("--write", help="Do it; without, it is only shown.")
+]
+NoGit = Annotated[
+    bool, typer.Option("--no-git", help="Write the folder alone, and make no branch.")
+]
+BaseBranch = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="BRANCH",
+        help="Branch to start from.",
+        show_default="the repository's default branch",
+    ),
+]
+
 DEFAULT_SUITE = "core"
 RESULTS = Path("results")
 

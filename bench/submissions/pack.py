@@ -126,7 +126,7 @@ def _read_code(source: Path, method: MethodKey, results: Path) -> bytes | None:
 
 def _write(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:
     """Write a submission over one that was packed before."""
-    left_over = _ours(folder) - set(contents)
+    left_over = packed_files(folder) - set(contents)
     for name, data in contents.items():
         write_atomically(folder / name, data)
     if not (folder / README).exists():
@@ -158,7 +158,7 @@ def _check_reason(reason: str | None) -> None:
         )
 
 
-def _ours(folder: Path) -> set[str]:
+def packed_files(folder: Path) -> set[str]:
     """Return the files of a submission that was packed, or withdrawn, before."""
     ours = {WITHDRAWAL}
     with suppress(FileFormatError):

@@ -23,7 +23,6 @@ from bench.profiles.sections import section_names
 from bench.results.attribution_record import AttributionRecord, task_key
 from bench.results.store import arrays_to_bytes, to_json
 from bench.results.trusted import Trusted
-from bench.tasks.digest import sha256_of_file
 from bench.tasks.registry import PACKAGE
 from bench.tasks.spec import read_task
 
@@ -407,57 +406,6 @@ def test_evaluate_fails_before_it_is_pending(
         LATE: "reference pending",
     }
     assert document["undefined"] == f"failed on {EARLY}"
-
-
-def test_submit(
-    bench: Bench, write_results: Callable[..., Path], repository: Path
-) -> None:
-    """Packing prints the folder on stdout and the next steps on stderr."""
-    ran = bench("submit", "my-method", "--results", write_results())
-
-    folder = repository / "submissions" / "my-method"
-    assert (ran.code, ran.out) == (0, f"{folder}\n")
-    assert "Packed 2 task(s)." in ran.err
-    assert f"bench validate {folder}" in ran.err
-    assert bench("validate", folder).code == 0
-
-
-def test_submit_by_file(
-    bench: Bench,
-    write_results: Callable[..., Path],
-    tmp_path: Path,
-) -> None:
-    """A method may be named by its file; its results are where evaluate left them."""
-    bench("init", "my-method", root=False)
-    digest = sha256_of_file(Path("my_method.py"))
-    write_results(source_sha256=digest)
-    ran = bench("submit", "my_method.py", "--out", tmp_path / "out")
-
-    assert (ran.code, ran.out) == (0, f"{tmp_path / 'out' / 'my-method'}\n")
-
-
-def test_submit_of_a_changed_file(
-    bench: Bench,
-    write_results: Callable[..., Path],
-    tmp_path: Path,
-) -> None:
-    """Results of an earlier state of the file are not packed."""
-    bench("init", "my-method", root=False)
-    write_results()
-    ran = bench("submit", "my_method.py", "--out", tmp_path / "out")
-
-    assert ran.code == 2
-    assert "was changed after the results" in ran.err
-    assert not (tmp_path / "out").exists()
-
-
-def test_submit_without_results(bench: Bench) -> None:
-    """Missing results are a problem of the user's, with what to run."""
-    ran = bench("submit", "my-method")
-
-    assert ran.code == 2
-    assert "No such file or directory" in ran.err
-    assert "Run: bench evaluate METHOD --suite core; or submit what" in ran.err
 
 
 def test_validate_text(bench: Bench, submit: Callable[..., Path]) -> None:

@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -8,7 +7,7 @@ import pytest
 
 from bench.errors import RunFailedError, UserError
 from bench.submissions.branch import Base, GitRepository, find_repository
-from tests.gitrepo import commit_all, git, snapshot
+from tests.gitrepo import commit_all, git, set_up_user, snapshot
 
 FOLDER = "submissions/mine"
 FILES = {"submission.json": b"{}\r\n", "README.md": b"# Mine\n"}
@@ -18,16 +17,7 @@ MESSAGE = "Submit mine"
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder with a git user, and nothing else of this machine's settings."""
-    home = tmp_path / "home"
-    home.mkdir()
-    for name in list(os.environ):
-        if name.startswith(("GIT_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    git(home, "config", "--global", "user.name", "Some One")
-    git(home, "config", "--global", "user.email", "some@one.example")
-    return home
+    return set_up_user(tmp_path / "home", monkeypatch)
 
 
 @pytest.fixture

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from bench.cli import ledger as module
+from bench.cli.board_entries import leaderboard_entries
+from bench.cli.trusted import read_trusted
+from bench.leaderboard.flags import Flag
 from bench.results.erratum_record import Erratum, ErratumRow, Versions, write_erratum
 from bench.results.reproduction_record import reproduction_path
 from bench.submissions.ledger import LEDGER, read_ledger
 from bench.submissions.manifest import MANIFEST, read_manifest
 from bench.submissions.withdrawal import Withdrawal
-from tests.conftest import PROVENANCE
+from tests.conftest import EARLY, LATE, PROVENANCE
 
 Bench = Callable[..., Any]
 Submit = Callable[..., Path]
@@ -27,7 +30,17 @@ pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture
-def update(bench: Bench, repository: Path) -> Callable[..., list[tuple[str, str, str]]]:
+def flags(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Flag, ...]]:
+    """Method to the flags that are found; none until a test puts some in."""
+    found: dict[str, tuple[Flag, ...]] = {}
+    monkeypatch.setattr(module, "standing_flags", lambda *_: found)
+    return found
+
+
+@pytest.fixture
+def update(
+    bench: Bench, repository: Path, flags: dict
+) -> Callable[..., list[tuple[str, str, str]]]:
     """Update the ledger and return the events that were added."""
 
     def run(commit: str = A, *options: str) -> list[tuple[str, str, str]]:
@@ -158,16 +171,11 @@ def test_errata(update: Callable, submit: Submit, repository: Path) -> None:
     assert update() == []
 
 
-def test_flags(
-    update: Callable,
-    bench: Bench,
-    submit: Submit,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_flags(update: Callable, bench: Bench, submit: Submit, flags: dict) -> None:
     """A flag is recorded, lifted with a reason by a person, and stays lifted."""
     submit()
-    reason = "clone: of your-method"
-    monkeypatch.setattr(module, "find_reasons", lambda *_: {"my-method": [reason]})
+    reason = "the same answers as your-method"
+    flags["my-method"] = (Flag("clone", reason),)
     assert update()[1:] == [("flagged", "my-method", reason)]
     because = ("--reason", "Both are ours.", "--commit", B, *DAY)
 
@@ -192,11 +200,11 @@ def test_bad_reasons(
     bench: Bench,
     submit: Submit,
     repository: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    flags: dict,
 ) -> None:
     """A maintainer's reason is one printable line."""
     submit()
-    monkeypatch.setattr(module, "find_reasons", lambda *_: {"my-method": ["clone: x"]})
+    flags["my-method"] = (Flag("clone", "the same answers as another"),)
     update()
     before = (repository / LEDGER).read_bytes()
     ran = bench("ledger", "clear", "my-method", "--reason", reason, "--commit", A, *DAY)
@@ -374,3 +382,38 @@ def test_a_removed_folder(update: Callable, submit: Submit) -> None:
     shutil.rmtree(folder)
 
     assert update() == [("withdrawn", "my-method", "Its folder was removed.")]
+
+
+def flagged(repository: Path) -> list[tuple[str, str]]:
+    """Return the flags of the ledger, and those that were lifted."""
+    lines = read_ledger(repository / LEDGER)
+    kinds = ("flagged", "cleared")
+    return [(line.event, line.method) for line in lines if line.event in kinds]
+
+
+def shown_flags(repository: Path) -> dict[str, tuple[str, ...]]:
+    """Return the flags that the leaderboard goes by."""
+    entries = leaderboard_entries(repository, read_trusted(repository))
+    return {entry.method.name: entry.flags for entry in entries}
+
+
+def test_the_younger_of_two_clones_is_flagged(
+    bench: Bench, submit: Submit, repository: Path
+) -> None:
+    """Age is when the present answers came, whatever the name had before."""
+    line = ("ledger", "update", "--commit", A, *DAY)
+    submit("aaa", values={EARLY: range(12), LATE: range(16)})
+    submit("zzz", flat=0.5)
+    assert bench(*line).code == 0
+    assert flagged(repository) == []
+
+    submit("aaa", flat=0.5)  # has been there for long, with something else
+    assert bench(*line).code == 0
+    assert flagged(repository) == [("flagged", "aaa")]
+    assert bench(*line).err == "Nothing happened since the last update.\n"
+    assert shown_flags(repository) == {"aaa": ("the same answers as zzz",), "zzz": ()}
+
+    because = ("--reason", "Both are ours.", "--commit", A, *DAY)
+    assert bench("ledger", "clear", "aaa", *because).code == 0
+    assert bench(*line).err == "Nothing happened since the last update.\n"
+    assert shown_flags(repository) == {"aaa": (), "zzz": ()}

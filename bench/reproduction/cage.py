@@ -51,7 +51,7 @@ class Cage:
         if self.runner is not None:
             return [str(self.runner), str(workspace)]
         seen = INSIDE if self.kind == "namespaces" else workspace
-        child = [sys.executable, "-I", "-c", BOOT, str(PACKAGE.parent), str(seen)]
+        child = [sys.executable, "-I", "-B", "-c", BOOT, str(PACKAGE.parent), str(seen)]
         return self.wrap(child, scratch=scratch, workspace=workspace)
 
     def wrap(self, command: list[str], *, scratch: Path, workspace: Path) -> list[str]:
@@ -116,7 +116,7 @@ def _works(kind: IsolationKind, scratch: Path) -> bool:
     for folder in (root, workspace / ANSWERS):
         folder.mkdir(parents=True)
     command = Cage(kind).wrap(
-        [sys.executable, "-I", "-c", "pass"], scratch=root, workspace=workspace
+        [sys.executable, "-I", "-B", "-c", "pass"], scratch=root, workspace=workspace
     )
     try:
         done = subprocess.run(  # noqa: S603  (our own command)

@@ -71,15 +71,18 @@ def _bytes(folder: int, name: str) -> bytes:
         raise UnusableError(
             f"the answer is no regular file: {error.strerror}"
         ) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode):  # a folder can be opened, too
             raise UnusableError("the answer is no regular file")
         if found.st_size > LARGEST_FILE:
             raise UnusableError(
                 f"the answer has {found.st_size} bytes; the limit is {LARGEST_FILE}"
             )
-        return file.read(LARGEST_FILE)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(LARGEST_FILE)
+    finally:
+        os.close(handle)
 
 
 def _check_shape(answer: Answer, expected: Expected) -> None:

@@ -83,10 +83,11 @@ def supervise(
                 stopped = next(_exceeded(process, job.written, limits, wall), None)
         finally:
             _end(process, known)
+            output = tail.text()
         # what it wrote last counts as well
         stopped = stopped or next(_written(job.written, limits), None)
     wall = time.monotonic() - started
-    return Ended(process.returncode, stopped, tail.text(), wall)
+    return Ended(process.returncode, stopped, output, wall)
 
 
 def _start(job: Supervised) -> subprocess.Popen[bytes]:
@@ -211,6 +212,9 @@ def _end(process: subprocess.Popen[bytes], known: set[psutil.Process]) -> None:
             break
         psutil.wait_procs(left, timeout=POLL_S)
     process.wait(timeout=ENDING_S)
+    for orphan in set(psutil.Process().children()) - known:
+        with suppress(ChildProcessError):
+            os.waitpid(orphan.pid, os.WNOHANG)  # adopted, so ours to bury
 
 
 def _left(known: set[psutil.Process]) -> list[psutil.Process]:

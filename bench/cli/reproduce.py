@@ -138,6 +138,11 @@ def _show(record: ReproductionRecord) -> None:
             f"{'lower' if gate.drop > 0 else 'higher'} than on public ones "
             f"(p = {gate.p:.2g})"
         )
+    for each in record.disguised:
+        print(
+            f"mean overlap {each.plain:.3f} on '{each.task}', {each.disguised:.3f} when "
+            "its model looks different"
+        )
     score, interval = record.fresh_skill, record.fresh_interval
     if score.value is not None and interval is not None:
         print(

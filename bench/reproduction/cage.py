@@ -20,6 +20,7 @@ from bench.tasks.registry import PACKAGE
 
 INSIDE = Path("/workspace")
 """Where the workspace is for a child with a file system of its own."""
+INSIDE_HOME = Path("/tmp/home")  # noqa: S108  (in its own file system)
 SCRIPT = Path(__file__).with_name("cage.sh")
 PROBE_S = 30.0
 """What is not up by then does not work."""

@@ -119,11 +119,11 @@ def fresh_circuits(
 
 
 def _fresh(shape: Shape, key: str) -> Circuit:
-    candidates = (Circuit(shape, _seed(f"{key}\n{attempt}")) for attempt in count())
-    return next(circuit for circuit in candidates if leaves_room(circuit))
+    seeds = (hashed_seed(f"{key}\n{attempt}") for attempt in count())
+    return next(c for c in (Circuit(shape, s) for s in seeds) if leaves_room(c))
 
 
-def _seed(key: str) -> int:
+def hashed_seed(key: str) -> int:
     """Hash a key to a seed of 63 bits."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1
 

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 from bench.evaluation.contexts import OpenedTask
 from bench.models.behaviour import to_batch
-from bench.reproduction.circuits import Circuit, circuit_of, measured_nulls
+from bench.reproduction.circuits import (
+    Circuit,
+    circuit_of,
+    hashed_seed,
+    measured_nulls,
+)
+from bench.reproduction.disguise import disguise
 from bench.reproduction.replies import Expected
 from bench.reproduction.workspace import Given
 from bench.results.attribution_record import AttributionRecord
@@ -25,12 +31,15 @@ class Question:
     """Of the method's generator."""
     untrained: bool = False
     """Whether an untrained model takes the place of the task's."""
+    disguise: int | None = None
+    """Seed of a disguise of the task's model; None for none."""
 
     @property
     def label(self) -> str:
         """What it is called in messages."""
         if self.task is not None:
             of = "the untrained model of " if self.untrained else ""
+            of = of if self.disguise is None else "the disguised model of "
             return f"{of}'{self.task.id}'"
         kind = "" if self.circuit is None else f" ({self.circuit.shape.architecture})"
         return f"a fresh circuit{kind}"
@@ -44,6 +53,8 @@ class Asked:
     expected: Expected
     nulls: Nulls | None
     """Of a planted circuit."""
+    kept: tuple[int, ...] | None = None
+    """Of a disguised model: where the public one's sections are."""
 
 
 def ask(
@@ -52,6 +63,7 @@ def ask(
     *,
     planted: Sequence[Task],
     fresh: Sequence[Circuit],
+    key: str,
 ) -> Iterator[Question]:
     """Yield everything that is asked, in an order of no meaning.
 
@@ -60,6 +72,7 @@ def ask(
         tasks: The repository's tasks.
         planted: Public tasks whose truth is known; asked whether claimed or not.
         fresh: Fresh circuits.
+        key: Decides how trained models are disguised.
     """
     seed = next(iter(records.values())).provenance.seed
     known = {task.id: circuit_of(task) for task in planted}
@@ -67,6 +80,9 @@ def ask(
         own = record.provenance.seed
         yield Question(tasks[name], known.get(name), own)
         yield Question(tasks[name], None, own, untrained=True)
+        if name not in known:
+            seed_of = hashed_seed(f"{key}\n{name}")
+            yield Question(tasks[name], None, own, disguise=seed_of)
     for task in planted:
         if task.id not in records:
             yield Question(task, known[task.id], seed)
@@ -87,11 +103,14 @@ def open_question(question: Question) -> tuple[Given, Asked]:
     subject = opened.untrained if question.untrained else opened.subject
     nulls = None
     if question.circuit is not None:
-        prompts = question.task.read_prompts("discovery")
-        nulls = measured_nulls(subject, prompts)
-    given = Given(subject.module, opened.prompts, question.seed)
-    expected = Expected(subject.n_sections, len(opened.prompts))
-    return given, Asked(question, expected, nulls)
+        nulls = measured_nulls(subject, question.task.read_prompts("discovery"))
+    prompts, kept = opened.prompts, None
+    if question.disguise is not None:
+        made = disguise(subject, prompts, seed=question.disguise)
+        subject, prompts, kept = made.model, made.prompts, made.kept
+    given = Given(subject.module, prompts, question.seed)
+    expected = Expected(subject.n_sections, len(prompts))
+    return given, Asked(question, expected, nulls, kept)
 
 
 def _open_fresh(question: Question) -> tuple[Given, Asked]:

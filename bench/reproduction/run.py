@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from bench.errors import RunFailedError, UserError
-from bench.reproduction.cage import Cage, find_cage, scrubbed
+from bench.reproduction.cage import INSIDE_HOME, Cage, find_cage, scrubbed
 from bench.reproduction.circuits import circuit_of, fresh_circuits, planted_tasks
 from bench.reproduction.code import place_code
 from bench.reproduction.questions import Asked, Question, ask, open_question
@@ -73,7 +73,7 @@ def reproduce(
         asked = _prepare(scratch, questions, method, settings, stage("models"))
         ended, replies = _run(cage, scratch, asked, settings, stage("method"))
     verdict = judge_replies(
-        checked.records, trusted.tasks, replies, ended, kind=manifest.method.kind
+        checked.records, trusted, replies, ended, kind=manifest.method.kind
     )
     return ReproductionRecord(
         method=manifest.method.name,
@@ -84,6 +84,7 @@ def reproduce(
         agreement=verdict.agreement,
         public=verdict.public,
         fresh=verdict.fresh,
+        disguised=verdict.disguised,
         gate=verdict.gate,
         isolation=Isolation(
             kind=cage.kind,
@@ -117,8 +118,11 @@ def _questions(
         commit=settings.commit,
         digest=manifest.digest,
     )
-    asked = list(ask(checked.records, trusted.tasks, planted=planted, fresh=fresh))
-    order = shuffled(len(asked), key=f"{settings.commit}{manifest.digest}")
+    key = f"{settings.commit}\n{manifest.digest}"
+    asked = list(
+        ask(checked.records, trusted.tasks, planted=planted, fresh=fresh, key=key)
+    )
+    order = shuffled(len(asked), key=key)
     return [asked[index] for index in order]
 
 
@@ -162,8 +166,7 @@ def _run(
     root, home, workspace = (scratch / name for name in ("root", "home", "workspace"))
     for folder in (root, home):
         folder.mkdir()
-    inside = Path("/tmp/home")  # noqa: S108  (a file system of the child's own)
-    env = scrubbed(inside if cage.kind == "namespaces" else home)
+    env = scrubbed(INSIDE_HOME if cage.kind == "namespaces" else home)
     with _opened(workspace / ANSWERS) as answers:
         job = Supervised(cage.command(root, workspace), env, home, answers)
         ended = supervise(

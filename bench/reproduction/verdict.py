@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.profiles.attribution import Kind
+import numpy as np
+
+from bench.profiles.attribution import Kind, as_writes
 from bench.profiles.promptwise import PROFILES
 from bench.reproduction.agreement import agree, disagreements
+from bench.reproduction.disguise import ALLOWED, moved
 from bench.reproduction.gate import judge
 from bench.reproduction.grading import grade
 from bench.reproduction.questions import Asked
@@ -16,10 +19,12 @@ from bench.results.attribution_record import AttributionRecord
 from bench.results.reproduction_record import (
     LONGEST_REASON,
     CircuitGrade,
+    DisguiseGrade,
     Gate,
     TaskAgreement,
 )
-from bench.tasks.spec import Task
+from bench.results.trusted import Trusted
+from bench.scores.overlap import overlap
 
 MOST_UNUSABLE = 5
 """Unusable answers that are named one by one."""
@@ -43,12 +48,13 @@ class Judgement:
     agreement: dict[str, TaskAgreement]
     public: tuple[CircuitGrade, ...]
     fresh: tuple[CircuitGrade, ...]
+    disguised: tuple[DisguiseGrade, ...]
     gate: Gate | None
 
 
 def judge_replies(
     records: Mapping[str, AttributionRecord],
-    tasks: Mapping[str, Task],
+    trusted: Trusted,
     replies: Sequence[Reply],
     ended: Ended,
     *,
@@ -58,7 +64,7 @@ def judge_replies(
 
     Args:
         records: Task to what is claimed on it.
-        tasks: The repository's tasks.
+        trusted: The repository's tasks and references.
         replies: What came back.
         ended: How the process ended.
         kind: What the method's numbers speak of.
@@ -66,9 +72,9 @@ def judge_replies(
     agreement = {
         name: agree(
             record,
-            _answer(replies, name, untrained=False),
-            _answer(replies, name, untrained=True),
-            tolerance=tasks[name].spec.tolerance,
+            _answer(_reply(replies, name)),
+            _answer(_reply(replies, name, untrained=True)),
+            tolerance=trusted.tasks[name].spec.tolerance,
         )
         for name, record in records.items()
     }
@@ -81,23 +87,70 @@ def judge_replies(
     fresh = tuple(circuit for circuit in graded if circuit.task is None)
     complete = all(reply.answer is not None for reply in planted)
     gate = judge(public, fresh) if complete else None
+    disguised = tuple(_disguised(replies, trusted, kind))
     reasons = (
         *_endings(ended),
         *_unusable(replies),
         *(text for name, a in agreement.items() for text in disagreements(name, a)),
         *_gate_reasons(gate),
+        *_disguise_reasons(disguised),
     )
     short = tuple(reason[:LONGEST_REASON] for reason in reasons)
-    return Judgement(short, agreement, public, fresh, gate)
+    return Judgement(short, agreement, public, fresh, disguised, gate)
 
 
-def _answer(replies: Sequence[Reply], task: str, *, untrained: bool) -> Answer | None:
+def _reply(
+    replies: Sequence[Reply],
+    task: str,
+    *,
+    untrained: bool = False,
+    disguised: bool = False,
+) -> Reply | None:
+    """Find what came back on a task's model, or on one in its place."""
     for reply in replies:
         question = reply.asked.question
         name = None if question.task is None else question.task.id
-        if name == task and question.untrained == untrained:
-            return reply.answer
+        kind = (question.untrained, question.disguise is not None)
+        if name == task and kind == (untrained, disguised):
+            return reply
     return None
+
+
+def _answer(reply: Reply | None) -> Answer | None:
+    return None if reply is None else reply.answer
+
+
+def _disguised(
+    replies: Sequence[Reply], trusted: Trusted, kind: Kind
+) -> Iterator[DisguiseGrade]:
+    """Compare the answer on each disguised model with that on the public one."""
+    for reply in replies:
+        task, kept = reply.asked.question.task, reply.asked.kept
+        if task is None or kept is None or reply.answer is None:
+            continue
+        plain = _answer(_reply(replies, task.id))
+        if plain is not None:
+            yield DisguiseGrade(
+                task=task.id,
+                plain=_found(plain, kind, trusted, task.id, range(task.n_sections)),
+                disguised=_found(reply.answer, kind, trusted, task.id, kept),
+                allowed=ALLOWED,
+            )
+
+
+def _found(
+    answer: Answer, kind: Kind, trusted: Trusted, task: str, places: Sequence[int]
+) -> float:
+    """Return the mean overlap with a task's profiles, whose sections may have moved."""
+    writes = as_writes(attribution(answer), kind=kind).values
+    reference = trusted.reference(task).promptwise
+    found = [
+        overlap(
+            writes, moved(reference.profile(name), places, n_sections=len(writes))
+        ).value
+        for name in PROFILES
+    ]
+    return float(np.mean([value or 0.0 for value in found]))
 
 
 def _grade(reply: Reply, kind: Kind) -> CircuitGrade:
@@ -154,3 +207,13 @@ def _gate_reasons(gate: Gate | None) -> Iterator[str]:
             f"mean overlap drops by {gate.drop:.3f} (allowed {gate.allowed:g}; "
             f"circuits drawn alike drop so far with probability {gate.p:.2g})."
         )
+
+
+def _disguise_reasons(disguised: Sequence[DisguiseGrade]) -> Iterator[str]:
+    for each in disguised:
+        if not each.holds:
+            yield (
+                f"'{each.task}' is found worse when its model looks different and "
+                f"computes the same: the mean overlap drops from {each.plain:.3f} to "
+                f"{each.disguised:.3f} (allowed {each.allowed:g})."
+            )

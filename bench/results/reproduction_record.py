@@ -91,6 +91,23 @@ class CircuitGrade(FrozenModel):
         return float(np.mean([self.overlap.get(name) or 0.0 for name in PROFILES]))
 
 
+class DisguiseGrade(FrozenModel):
+    """How well the method found the circuit of a trained model that looks different."""
+
+    task: str
+    plain: Probability
+    """Mean overlap with both profiles on the public model."""
+    disguised: Probability
+    """The same on one that computes the same, with blocks added and tokens renamed."""
+    allowed: float
+    """Drop that is not held against a method."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is held against the method."""
+        return self.plain - self.disguised <= self.allowed
+
+
 class Gate(FrozenModel):
     """Whether fresh circuits were found as well as public ones."""
 
@@ -123,6 +140,8 @@ class ReproductionRecord(FrozenModel):
     agreement: dict[str, TaskAgreement]
     public: tuple[CircuitGrade, ...]
     fresh: tuple[CircuitGrade, ...]
+    disguised: tuple[DisguiseGrade, ...] = ()
+    """Tasks with a trained model, where both answers are usable."""
     gate: Gate | None
     """None if the answers do not allow to tell."""
     isolation: Isolation

@@ -8,7 +8,7 @@ import pytest
 
 from bench.models.behaviour import PromptBatch
 from bench.models.subject import SubjectModel
-from bench.reproduction.cage import Cage, find_cage, scrubbed
+from bench.reproduction.cage import INSIDE_HOME, Cage, find_cage, scrubbed
 from bench.reproduction.replies import Expected, UnusableError, read_reply
 from bench.reproduction.request import ANSWERS, Answer, Limits
 from bench.reproduction.supervise import Ended, Supervised, supervise
@@ -78,7 +78,7 @@ def run_child(
         root, home = tmp_path / "root", tmp_path / "home"
         for folder in (root, home):
             folder.mkdir()
-        inside = Path("/tmp/home") if kind == "namespaces" else home
+        inside = INSIDE_HOME if kind == "namespaces" else home
         answers = os.open(workspace / ANSWERS, os.O_RDONLY)
         expected = Expected(tiny_model.n_sections, len(tiny_batch))
         try:

@@ -140,8 +140,8 @@ def _show(record: ReproductionRecord) -> None:
         )
     for each in record.disguised:
         print(
-            f"mean overlap {each.plain:.3f} on '{each.task}', {each.disguised:.3f} when "
-            "its model looks different"
+            f"mean overlap {each.plain:.3f} on '{each.task}', {each.disguised:.3f} "
+            "when its model looks different"
         )
     score, interval = record.fresh_skill, record.fresh_interval
     if score.value is not None and interval is not None:

@@ -28,8 +28,8 @@ QUIET = 1e-3
 """What they write, relative to the blocks that they are copies of. Not zero: some
 methods divide by the length of a write."""
 ALLOWED = 0.1
-"""Drop of the mean overlap that is not held against a method. Those that read weights see
-copies of blocks in the added ones, whatever these write."""
+"""Drop of the mean overlap that is not held against a method. Those that read weights
+see copies of blocks in the added ones, whatever these write."""
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 """Tokens that keep their names: a configuration says what they are for."""
 

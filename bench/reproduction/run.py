@@ -71,7 +71,9 @@ def reproduce(
         cage = find_cage(settings.runner, scratch=scratch)
         method = place_code(checked.folder, manifest, scratch / "workspace")
         asked = _prepare(scratch, questions, method, settings, stage("models"))
-        ended, replies = _run(cage, scratch, asked, settings, stage("method"))
+        ended, replies = run_child(
+            cage, scratch, asked, settings.limits, stage("method")
+        )
     verdict = judge_replies(
         checked.records, trusted, replies, ended, kind=manifest.method.kind
     )
@@ -151,14 +153,21 @@ def _prepare(
     return asked
 
 
-def _run(
+def run_child(
     cage: Cage,
     scratch: Path,
     asked: Sequence[Asked],
-    settings: Settings,
+    limits: Limits,
     report: Report,
 ) -> tuple[Ended, list[Reply]]:
     """Run the child, then read what it wrote.
+
+    Args:
+        cage: How to start it.
+        scratch: Folder that holds its workspace.
+        asked: What it is asked, in the order of the workspace.
+        limits: What it may use.
+        report: Called with (answered, asked) as it goes on.
 
     Raises:
         RunFailedError: It never came as far as to load the method.
@@ -171,7 +180,7 @@ def _run(
         job = Supervised(cage.command(root, workspace), env, home, answers)
         ended = supervise(
             job,
-            settings.limits,
+            limits,
             poll=lambda: report(_count(answers), len(asked)),
         )
         if not has_started(answers):

@@ -85,7 +85,7 @@ def judge_replies(
     )
     public = tuple(circuit for circuit in graded if circuit.task is not None)
     fresh = tuple(circuit for circuit in graded if circuit.task is None)
-    complete = all(reply.answer is not None for reply in planted)
+    complete = bool(public and fresh) and all(r.answer is not None for r in planted)
     gate = judge(public, fresh) if complete else None
     disguised = tuple(_disguised(replies, trusted, kind))
     reasons = (
@@ -201,7 +201,9 @@ def _unusable(replies: Sequence[Reply]) -> Iterator[str]:
 
 
 def _gate_reasons(gate: Gate | None) -> Iterator[str]:
-    if gate is not None and not gate.holds:
+    if gate is None:
+        yield "Fresh circuits could not be compared with public ones."
+    elif not gate.holds:
         yield (
             "Circuits that nobody could know are found worse than public ones: the "
             f"mean overlap drops by {gate.drop:.3f} (allowed {gate.allowed:g}; "

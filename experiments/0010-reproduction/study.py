@@ -166,9 +166,8 @@ def power(rows: list[Row], names: list[str]) -> None:
             skills = values(rows, of_method(name, "skill")).values()
             skill = float(np.mean([f for _, f in skills]))
         table.append((fresh, skill, name, rates))
-    print(
-        f"  {'fallback':32} overlap  skill   " + "  ".join(f"{m:4.2f}" for m in MARGINS)
-    )
+    margins = "  ".join(f"{margin:4.2f}" for margin in MARGINS)
+    print(f"  {'fallback':32} overlap  skill   {margins}")
     for fresh, skill, name, rates in sorted(table):
         print(
             f"  {name:32} {fresh:7.2f} {skill:6.2f}   "

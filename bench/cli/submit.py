@@ -1,6 +1,8 @@
 """``bench submit``: pack results into a submission, and make a branch of it."""
 
+import json
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +33,7 @@ from bench.submissions.problems import Problem
 from bench.submissions.snapshot import LARGEST
 from bench.submissions.validation import Checked, validate_submission
 from bench.tasks.bounded import read_bounded
+from bench.tasks.digest import sha256_of_file
 from bench.tasks.spec import SLUG
 
 
@@ -55,6 +58,16 @@ def submit(
             metavar="REASON",
             help="Submit without some tasks: shown with this reason, and not ranked.",
         ),
+    ] = None,
+    package: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME==VERSION", help="Published package that holds the method."
+        ),
+    ] = None,
+    wheel: Annotated[
+        list[Path] | None,
+        typer.Option(help="A wheel that may be installed for it; repeatable."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -83,7 +96,8 @@ def submit(
             suite=suite,
             trusted=trusted,
             out=Path(scratch),
-            source=None if found is None else found.file,
+            source=_package(package, wheel or ())
+            or (None if found is None else found.file),
             incomplete=incomplete,
         )
         if manifest.method.name != name:
@@ -96,6 +110,25 @@ def submit(
         files = {path.name: path.read_bytes() for path in sorted(packed.iterdir())}
     body = _describe(manifest, checked, trusted)
     deliver(Proposal(name, f"Submit {name}", body, files), delivery)
+
+
+def _package(requirement: str | None, wheels: Sequence[Path]) -> CodePackage | None:
+    """Name a package and the digests of its wheels; None if there is none.
+
+    Raises:
+        UserError: Only one of both was given.
+        FileFormatError: It is no pinned requirement, or a wheel cannot be read.
+    """
+    if (requirement is None) != (not wheels):
+        raise UserError(
+            "--package and --wheel go together: the package is installed from a wheel "
+            "with the digest of one of those given. Build or download it first."
+        )
+    if requirement is None:
+        return None
+    digests = [sha256_of_file(wheel) for wheel in wheels]
+    text = json.dumps({"requirement": requirement, "sha256": digests})
+    return CodePackage.parse(text, file=f"--package {requirement}")
 
 
 def _check_name(name: str) -> str:

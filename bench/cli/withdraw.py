@@ -70,7 +70,16 @@ def _manifest(name: str, delivery: Delivery) -> Manifest:
     """
     names = delivery.names()
     if name not in names:
-        raise UnknownNameError("submission", name, set(names) - built_in_names())
+        where = (
+            ""
+            if delivery.repository is None
+            else (
+                f" Looked on the branch {delivery.repository.base(delivery.base).name}; "
+                "another one: --base BRANCH."
+            )
+        )
+        known = set(names) - built_in_names()
+        raise UnknownNameError("submission", name, known, advice=where)
     data = delivery.read(name, MANIFEST)
     if data is None and delivery.read(name, WITHDRAWAL) is not None:
         raise UserError(f"'{name}' was withdrawn already.")

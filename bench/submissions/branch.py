@@ -206,7 +206,8 @@ class GitRepository:
         return self._make_tree(entries)
 
     def _blob(self, data: bytes) -> str:
-        return self.run("hash-object", "-w", "--stdin", "--no-filters", data=data)[:-1]
+        # from stdin, without a path: no filter can apply
+        return self.run("hash-object", "-w", "--stdin", data=data)[:-1]
 
     def _replaced(self, commit: str, path: str, folder: str) -> str:
         """Return a commit's tree with another folder at ``parent/name``."""

@@ -332,3 +332,43 @@ def test_the_digest_is_the_manifests(
 
     assert f"- digest: `{read_manifest(folder).digest}`" in shown
     assert json.loads((folder / MANIFEST).read_text())["scores_version"] == 1
+
+
+def test_a_package(bench: Bench, write_results: Results, tmp_path: Path) -> None:
+    """A published package is named with the digests of its wheels."""
+    results = write_results(origin="module")
+    wheel = tmp_path / "mine-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    line = ("submit", "my-method", "--results", results, "--wheel", wheel)
+    ran = bench(*line, "--package", "mine==1.0", "--write", "--no-git")
+    assert ran.code == 0
+    manifest = read_manifest(Path(ran.out.strip()))
+    assert manifest.code is not None
+    assert manifest.code.model_dump() == {
+        "kind": "package",
+        "requirement": "mine==1.0",
+        "sha256": (sha256_of_file(wheel),),
+    }
+
+    ran = bench(*line, "--package", "mine>=1.0")
+    assert ran.code == 2
+    assert "'--package mine>=1.0' is not a valid CodePackage:\n  requirement" in ran.err
+    ran = bench(*line)
+    assert ran.code == 2
+    assert ran.err.startswith("--package and --wheel go together: ")
+    ran = bench(*line[:4], "--package", "mine==1.0")
+    assert ran.code == 2
+    assert ran.err.startswith("--package and --wheel go together: ")
+
+
+def test_a_package_of_a_file(
+    bench: Bench, write_results: Results, tmp_path: Path
+) -> None:
+    """A method that is a file of its own comes from no package."""
+    wheel = tmp_path / "mine-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"a wheel")
+    line = ("submit", "my-method", "--results", write_results(), "--wheel", wheel)
+    ran = bench(*line, "--package", "mine==1.0")
+
+    assert ran.code == 3
+    assert ran.err.startswith("The submission would be refused:\n  S029 ")

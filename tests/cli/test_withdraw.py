@@ -29,7 +29,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def repo(repository: Path, submit: Submit) -> Path:
     """A repository under git with a submission, and another one only in its files."""
-    submit()
+    submit(flat=0.5)  # off the reference, so that nothing is flagged
     source = read_trusted(repository).sources["eap-ig"]
     submit("eap-ig", origin="built-in", source_sha256=source)
     git(repository, "init", "--quiet", "--initial-branch", "main")
@@ -112,7 +112,9 @@ def test_with_git_the_branch_counts(bench: Bench, repo: Path) -> None:
     """What is in the working tree alone was not submitted; what is gone there was."""
     ran = bench("withdraw", "not-committed", *WHY)
     assert ran.code == 2
-    assert ran.err.endswith("Known: my-method.\n")
+    assert ran.err.endswith(
+        "Known: my-method. Looked on the branch main; another one: --base BRANCH.\n"
+    )
     for path in (repo / "submissions" / "my-method").iterdir():
         path.unlink()
 

@@ -246,6 +246,18 @@ def test_a_branch_that_is_there(repository: GitRepository, work: Path) -> None:
     assert snapshot(work) == before
 
 
+def test_a_branch_that_came_in_between(
+    repository: GitRepository, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that somebody makes after the check is not moved either."""
+    made = commit(repository)
+    monkeypatch.setattr(repository, "check_free", lambda _branch: None)
+
+    with pytest.raises(RunFailedError, match=r"^git update-ref failed in "):
+        commit(repository, {"submission.json": b"new"})
+    assert git(work, "rev-parse", "submit-mine") == made
+
+
 def test_a_branch_below_that_name(repository: GitRepository, work: Path) -> None:
     """What git itself refuses is said in its words, and no branch is left."""
     git(work, "branch", "submit-mine/more")

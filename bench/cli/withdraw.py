@@ -70,14 +70,10 @@ def _manifest(name: str, delivery: Delivery) -> Manifest:
     """
     names = delivery.names()
     if name not in names:
-        where = (
-            ""
-            if delivery.repository is None
-            else (
-                f" Looked on the branch {delivery.repository.base(delivery.base).name}; "
-                "another one: --base BRANCH."
-            )
-        )
+        repository, where = delivery.repository, ""
+        if repository is not None:
+            branch = repository.base(delivery.base).name
+            where = f" Looked on the branch {branch}; another one: --base BRANCH."
         known = set(names) - built_in_names()
         raise UnknownNameError("submission", name, known, advice=where)
     data = delivery.read(name, MANIFEST)

@@ -66,8 +66,8 @@ def check_strict_json(data: bytes, *, file: Path | str) -> None:
 def find_problem(data: bytes) -> str | None:
     """Say what keeps a text from being strict JSON, and where; None if nothing does."""
     try:
-        _check_count(data)
         _check_depth(data)
+        _check_count(data)
         value = json.loads(
             data.decode("utf-8"),
             parse_constant=_constant,

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from bench.tasks.strict_json import (
     DEEPEST,
     LARGEST_FILE,
+    MOST_VALUES,
     StrictJSONError,
     check_strict_json,
     read_strict_json,
@@ -100,8 +102,15 @@ def test_finite_numbers_are_accepted(number: bytes) -> None:
 
 
 def test_huge_integers_are_refused() -> None:
-    """An integer of more digits than Python converts is no crash."""
-    assert refusal(b"9" * 5000).startswith("Exceeds the limit (4300 digits)")
+    """An integer that is no finite float is refused, however many digits it has."""
+    assert refusal(b"9" * 5000) == "9" * 57 + "... is not finite."
+    assert refusal(b"-1" + b"0" * 309) == "-1" + "0" * 55 + "... is not finite."
+
+
+def test_integers_up_to_the_largest_float_are_accepted() -> None:
+    """They are read as they are, whatever limit of digits Python is set to."""
+    check_strict_json(b"1" + b"0" * 308, file="x.json")
+    check_strict_json(b"-1" + b"0" * 308, file="x.json")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +198,7 @@ def test_broken_json_says_where(data: bytes, reason: str) -> None:
         (b'"' + b'\\"' * 400_000, "Unterminated string"),
         (b'"' * 900_001, "Extra data"),
         (
-            b"{" + b",".join(b'"%d":0' % i for i in range(80_000)) + b',"0":0}',
+            b"{" + b",".join(b'"%d":0' % i for i in range(40_000)) + b',"0":0}',
             "the key '0' occurs more than once",
         ),
     ],
@@ -245,6 +254,52 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_folder_is_refused(tmp_path: Path) -> None:
     """A folder in the place of a file is no crash."""
-    expected = re.escape(f"'{tmp_path}' cannot be read: Is a directory.")
+    expected = re.escape(f"'{tmp_path}' is not a regular file.")
     with pytest.raises(StrictJSONError, match=f"^{expected}$"):
         read_strict_json(tmp_path)
+
+
+def test_values_are_counted() -> None:
+    """As many values as are allowed pass; one more is refused, of whatever kind."""
+    check_strict_json(b"[" + b"0," * (MOST_VALUES - 2) + b"0]", file="x.json")
+
+    expected = f"it holds more than {MOST_VALUES} values."
+    for value in (b"0", b"[]", b"{}", b'""'):
+        many = b"[" + (value + b",") * MOST_VALUES + value + b"]"
+        assert refusal(many) == expected
+
+
+def test_commas_of_a_text_are_no_values() -> None:
+    """A text may hold any number of them, and of brackets."""
+    check_strict_json(b'["' + b",[{" * MOST_VALUES + b'"]', file="x.json")
+
+
+def test_messages_repeat_little_of_a_stranger() -> None:
+    """Neither a long key nor a long number is repeated, nor a control character."""
+    key = b'"' + b"k" * 1000 + b'"'
+    expected = f"the key '{'k' * 57}...' occurs more than once."
+    assert refusal(b"{" + key + b":0," + key + b":0}") == expected
+    assert refusal(b"[" + b"9" * 1000 + b".0]") == "9" * 57 + "... is not finite."
+    key = b'"\\u001b[2J\\n::error::"'
+    expected = r"the key '\x1b[2J\n::error::' occurs more than once."
+    assert refusal(b"{" + key + b":0," + key + b":0}") == expected
+
+
+def test_keys_are_not_normalised() -> None:
+    """Two spellings of a letter are two keys; no model has either."""
+    check_strict_json('{"\u00e9": 0, "e\u0301": 0}'.encode(), file="x.json")
+
+
+def test_pipe_is_refused(tmp_path: Path) -> None:
+    """A pipe in the place of a file is not waited for."""
+    os.mkfifo(tmp_path / "x.json")
+    with pytest.raises(StrictJSONError, match=r"x\.json' is not a regular file\.$"):
+        read_strict_json(tmp_path / "x.json")
+
+
+def test_link_of_ones_own_is_followed(tmp_path: Path) -> None:
+    """Whoever links results or tasks on a machine of their own may do so."""
+    (tmp_path / "x.json").write_bytes(b"[]")
+    (tmp_path / "link.json").symlink_to(tmp_path / "x.json")
+
+    assert read_strict_json(tmp_path / "link.json") == b"[]"

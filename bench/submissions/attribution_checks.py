@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from bench.errors import FileFormatError
 from bench.profiles.attribution import distance_from_mean
 from bench.results.attribution_record import (
@@ -17,6 +19,8 @@ from bench.submissions.snapshot import Snapshot
 from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.spec import Task
 
+LARGEST_NUMBER = 1e100
+"""What is larger overflows when it is added up; a float32 ends at 3.4e38."""
 _AGAIN = "Pack the submission again."
 
 
@@ -108,8 +112,27 @@ def _task_problems(
         expected, found = f"{task.n_sections} values", f"{len(record.values)} values"
         fix = "Give one number for each section."
         yield Problem("S032", file, "/values", expected, found, fix)
-    distance = distance_from_mean(record.raw)
+    large = list(_large_numbers(record))
+    for pointer in large:
+        expected, found = f"numbers up to {LARGEST_NUMBER:g}", "a larger one"
+        yield Problem("S036", file, pointer, expected, found, "Scale them down.")
+    distance = None if large else distance_from_mean(record.raw)
     if distance is not None:
         expected, found = "the mean of per_prompt", f"off by up to {distance:.3g}"
         fix = "Leave per_prompt out if the attribution is not a mean over prompts."
         yield Problem("S034", file, "/values", expected, found, fix)
+
+
+def _large_numbers(record: AttributionRecord) -> Iterator[str]:
+    """Return the pointers of numbers that overflow when they are added up."""
+    numbers = {
+        "/values": record.values,
+        "/per_prompt": record.per_prompt,
+        "/untrained": record.untrained,
+        "/control": record.control,
+        "/cost_forward_equivalents": record.cost_forward_equivalents,
+        "/wall_s": record.wall_s,
+    }
+    for pointer, value in numbers.items():
+        if value is not None and np.abs(np.asarray(value)).max() > LARGEST_NUMBER:
+            yield pointer

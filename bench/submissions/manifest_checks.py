@@ -17,7 +17,6 @@ from bench.submissions.manifest import (
 from bench.submissions.problems import Problem
 from bench.submissions.snapshot import Snapshot
 from bench.tasks.digest import sha256_of_bytes
-from bench.tasks.registry import Suite
 
 _AGAIN = "Pack the submission again: bench submit METHOD"
 
@@ -78,7 +77,6 @@ def _suite_problems(manifest: Manifest, trusted: Trusted) -> Iterator[Problem]:
         fix = "Evaluate and pack again with this version of the repository."
         yield Problem("S025", MANIFEST, "/suite", known, found, fix)
         return
-    yield from _foreign_tasks(manifest, suite, trusted)
     listed = {entry.task for entry in manifest.files}
     missing = [task for task in suite.tasks if task not in listed]
     if manifest.incomplete is not None and not missing:
@@ -90,18 +88,6 @@ def _suite_problems(manifest: Manifest, trusted: Trusted) -> Iterator[Problem]:
             "is missing: bench submit METHOD --incomplete REASON"
         )
         yield Problem("S026", MANIFEST, "/files", task, "no entry", fix)
-
-
-def _foreign_tasks(
-    manifest: Manifest, suite: Suite, trusted: Trusted
-) -> Iterator[Problem]:
-    """Report tasks that the suite does not have; unknown ones are named elsewhere."""
-    name = manifest.suite.name
-    fix = "Remove the file, or pack the submission for another suite."
-    for index, entry in enumerate(manifest.files):
-        if entry.task in trusted.tasks and entry.task not in suite.tasks:
-            pointer, expected = f"/files/{index}/task", f"a task of {name}"
-            yield Problem("S030", MANIFEST, pointer, expected, entry.task, fix)
 
 
 def _repetitions(manifest: Manifest) -> Iterator[Problem]:

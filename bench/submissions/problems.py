@@ -40,12 +40,13 @@ CODES: dict[str, str] = {
     "S028": "manifest differs from its own digest",
     "S029": "not the code that was evaluated",
     # its attributions
-    "S030": "unknown task, or not one of the suite",
+    "S030": "unknown task",
     "S031": "made on another version of the task",
     "S032": "wrong number of sections",
     "S033": "attribution belongs to another method or task",
     "S034": "values are not the mean of per_prompt",
     "S035": "the task's reference is pending",
+    "S036": "numbers too large to compute with",
     # its claims
     "S040": "claimed score differs from the computed one",
     "S041": "claims a score without an attribution",

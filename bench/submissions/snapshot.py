@@ -50,6 +50,8 @@ def take_snapshot(folder: Path) -> Snapshot:
             return _snapshot(listed, descriptor)
     except (OSError, ValueError) as error:
         found = getattr(error, "strerror", None) or "something else"
+        if os.path.islink(folder):  # noqa: PTH114  (this one never raises)
+            found = "a symbolic link"
         problem = Problem("S001", "", "", "a folder that can be read", found, _SUBMIT)
         return Snapshot({}, (problem,))
 

@@ -58,6 +58,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 VOCABULARY = 40
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the stored reports be written anew, to be looked at in the diff."""
+    parser.addoption(
+        "--update-goldens",
+        action="store_true",
+        help="write the files of tests/golden as they are now",
+    )
+
+
 MODEL_TASK = """\
 schema_version = 1
 family = "induction"

@@ -9,14 +9,7 @@ from bench.leaderboard.document import BoardRow
 from bench.leaderboard.generate import Leaderboard, generate
 from bench.leaderboard.preview import preview_entry, render_preview
 from bench.leaderboard.rows import NO_CODE, UNTRIED, Entry
-from bench.profiles.promptwise import PROFILES
-from bench.results.reproduction_record import (
-    CircuitGrade,
-    Isolation,
-    ReproductionRecord,
-    Verdict,
-    reproduction_path,
-)
+from bench.results.reproduction_record import ReproductionRecord, reproduction_path
 from bench.results.store import to_json, write_atomically
 from bench.results.trusted import Trusted
 from bench.submissions.collect import collect_withdrawals
@@ -24,9 +17,8 @@ from bench.submissions.ledger import Event, extend, plain_reason
 from bench.submissions.manifest import WITHDRAWAL, read_manifest
 from bench.submissions.validation import validate_submission
 from bench.submissions.withdrawal import Withdrawal
-from tests.conftest import PROVENANCE
+from tests.leaderboard.reproduced import COMMIT, reproduction
 
-COMMIT = "c" * 40
 DAY = "2026-01-02"
 OFF = 0.5
 """A share of a constant: what repeats the reference is flagged."""
@@ -41,35 +33,6 @@ def folder(submit: Submit) -> Path:
     """A built-in method, and a submission of somebody's."""
     submit("eap-ig", origin="built-in", flat=1.0)
     return submit("my-method", flat=OFF)
-
-
-def reproduction(digest: str, verdict: Verdict = "reproduced") -> ReproductionRecord:
-    """Make the record of a run that never took place."""
-    fresh = [
-        CircuitGrade(
-            task=None,
-            architecture="llama",
-            blocks=8,
-            redundant=False,
-            overlap=dict.fromkeys(PROFILES, 0.5),
-            skill=dict.fromkeys(PROFILES, skill),
-        )
-        for skill in (0.2, 0.4)
-    ]
-    return ReproductionRecord(
-        method="my-method",
-        digest=digest,
-        commit=COMMIT,
-        verdict=verdict,
-        reasons=() if verdict == "reproduced" else ("answers differ",),
-        agreement={},
-        public=(),
-        fresh=tuple(fresh),
-        gate=None,
-        isolation=Isolation(kind="process", timeout_s=60.0, memory_gb=1.0),
-        wall_s=1.0,
-        provenance=PROVENANCE,
-    )
 
 
 def record(root: Path, found: ReproductionRecord) -> None:

@@ -17,7 +17,7 @@ FALLBACK = ""
 
 def digest(ctx: TaskContext) -> str:
     """Recognise a model by its embeddings."""
-    weight = ctx.model.get_input_embeddings().weight
+    weight = ctx.model.get_input_embeddings().get_parameter("weight")
     return hashlib.sha256(weight.numpy().tobytes()).hexdigest()
 
 

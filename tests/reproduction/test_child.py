@@ -36,7 +36,9 @@ def test_the_child_answers_what_the_method_answers_here(
     assert (ran.ended.code, ran.ended.stopped) == (0, None)
     for answer in ran.answers:
         assert isinstance(answer, Answer)
+        assert answer.values is not None
         np.testing.assert_allclose(np.array(answer.values), here.values, rtol=1e-6)
+        assert here.per_prompt is not None
         np.testing.assert_allclose(
             np.array(answer.per_prompt), here.per_prompt, rtol=1e-5
         )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bench.errors import RunFailedError, UserError
+from bench.profiles.promptwise import PROFILES, ProfileName
 from bench.reproduction.cage import Cage
 from bench.reproduction.circuits import Circuit, Shape, analytic_nulls
 from bench.reproduction.grading import Grade, grade
@@ -52,10 +53,14 @@ def test_states_are_differenced_before_they_are_graded() -> None:
 
 def test_a_mean_of_what_is_undefined_is_undefined() -> None:
     """With the reason, never a number."""
-    both = {"emergence": Score(1.0), "composition": undefined("nothing positive")}
+    both: dict[ProfileName, Score] = {
+        "emergence": Score(1.0),
+        "composition": undefined("nothing positive"),
+    }
+    half: dict[ProfileName, Score] = dict.fromkeys(PROFILES, Score(0.5))
 
     assert Grade(both, both).mean_skill == undefined("nothing positive")
-    assert Grade(both, dict.fromkeys(both, Score(0.5))).mean_skill == Score(0.5)
+    assert Grade(both, half).mean_skill == Score(0.5)
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_any_history_can_be_replayed(states: list[tuple]) -> None:
         assert live == {name: said[0] for name, said in present.submissions.items()}
         for name, standing in standings.items():
             if standing.live:
-                assert set(standing.flags) == set(present.flags.get(name, ()))
+                assert set(standing.flags) == set((present.flags or {}).get(name, ()))
 
 
 @pytest.mark.parametrize(

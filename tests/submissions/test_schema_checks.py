@@ -15,12 +15,13 @@ from bench.leaderboard.generate import generate
 from bench.results.erratum_record import Erratum, ErratumRow, Versions
 from bench.results.trusted import Trusted
 from bench.submissions.ledger import Event, extend
-from bench.submissions.manifest import MANIFEST
+from bench.submissions.manifest import MANIFEST, read_manifest
 from bench.submissions.problems import Problem
 from bench.submissions.schema_checks import parse_checked
 from bench.submissions.withdrawal import Withdrawal
 from bench.tasks.frozen import FrozenModel
 from tests.conftest import EARLY
+from tests.leaderboard.reproduced import reproduction
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +45,8 @@ def documents(submit: Submit, repository: Path, trusted: Trusted) -> dict[str, d
     }
     withdrawal = Withdrawal(method="my-method", digest="0" * 64, reason="A mistake.")
     texts = {name: path.read_text() for name, path in files.items()}
+    found = reproduction(read_manifest(folder).digest)
+    texts["reproduction"] = found.model_dump_json()
     texts["withdrawal"] = withdrawal.model_dump_json()
     events = [Event(event="added", method="my-method", digest="0" * 64, reason="New.")]
     line = extend((), events, day="2026-01-02", commit="0" * 40)[0]

@@ -30,15 +30,14 @@ def test_the_child_answers_what_the_method_answers_here(
     if kind == "namespaces" != strongest:
         pytest.skip(f"isolation here: {strongest}")
     here = find_method("attribution-patching").method(replace(tiny_context))
+    assert here.per_prompt is not None
 
     ran = run_child(HONEST, kind=kind)
 
     assert (ran.ended.code, ran.ended.stopped) == (0, None)
     for answer in ran.answers:
         assert isinstance(answer, Answer)
-        assert answer.values is not None
-        np.testing.assert_allclose(np.array(answer.values), here.values, rtol=1e-6)
-        assert here.per_prompt is not None
+        np.testing.assert_allclose(answer.values or (), here.values, rtol=1e-6)
         np.testing.assert_allclose(
             np.array(answer.per_prompt), here.per_prompt, rtol=1e-5
         )

@@ -35,7 +35,8 @@ from tests.reproduction.conftest import built
 
 TRAINED = "induction/small-llama"
 BLOCKS = 6
-EACH = 4
+ENOUGH = 4
+"""Fresh circuits of a shape that suffice to refuse at 1 %: one of 5 ** 3 choices."""
 COMMIT = "1" * 40
 HONEST = """\
 from bench.api import TaskContext, LayerAttribution, method
@@ -124,9 +125,9 @@ def claim(
     return AttributionRecord.parse(json.dumps(document), file="made")
 
 
-def run(checked: Checked, trusted: Trusted) -> ReproductionRecord:
+def run(checked: Checked, trusted: Trusted, *, each: int = 1) -> ReproductionRecord:
     """Reproduce with few fresh circuits."""
-    settings = Settings(commit=COMMIT, each=EACH)
+    settings = Settings(commit=COMMIT, each=each)
     return reproduce(
         checked, trusted, settings, stage=lambda _name: lambda _done, _total: None
     )
@@ -140,7 +141,9 @@ def test_an_honest_method_is_reproduced(
 
     assert record.reasons == ()
     assert record.verdict == "reproduced"
-    assert len(record.fresh) == 3 * EACH
+    assert len(record.fresh) == 3
+    assert record.gate is not None
+    assert abs(record.gate.drop) < record.gate.allowed
     assert all(found.holds for found in record.agreement.values())
     assert record.fresh_skill.value == pytest.approx(0.6, abs=0.15)
     assert [each.task for each in record.disguised] == [TRAINED]
@@ -169,7 +172,7 @@ def test_stored_answers_are_refused(
     """All public references inside and a constant elsewhere: claims agree, and yet."""
     source = source_of(small, set(small.tasks), fallback="")
 
-    record = run(submit(source), small)
+    record = run(submit(source), small, each=ENOUGH)
 
     assert all(found.holds for found in record.agreement.values())
     assert record.verdict == "refused"
@@ -185,7 +188,5 @@ def test_stored_answers_on_trained_models_alone_are_refused(
 
     record = run(submit(source), small)
 
-    assert record.gate is not None
-    assert record.gate.holds
     assert [r for r in record.reasons if "model looks different" not in r] == []
     assert record.verdict == "refused"

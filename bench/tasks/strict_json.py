@@ -8,7 +8,6 @@ so are files of so many values that checking them would take long.
 import json
 import math
 import re
-from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,9 +26,8 @@ SHOWN = 60
 _LONGEST_INTEGER = 310
 """Characters; what has more is no finite float either."""
 # possessive and with an optional end: an unterminated string must not backtrack
-_STRING = rb'"(?:[^"\\]|\\.)*+"?'
-_BRACKETS = re.compile(_STRING + rb"|[\[{]|[\]}]", re.DOTALL)
-_SEPARATORS = re.compile(_STRING + rb"|[\[{,]", re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class StrictJSONError(FileFormatError):
@@ -75,7 +73,8 @@ def find_problem(data: bytes) -> str | None:
             parse_int=_integer,
             object_pairs_hook=_pairs,
         )
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds lone surrogates
+        if _SURROGATE.search(data):  # half of a pair is none of UTF-8's characters
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except ValueError as error:
         return _why(error)
     return None
@@ -123,24 +122,22 @@ def _pairs(items: list[tuple[str, object]]) -> dict[str, object]:
     return unique
 
 
+def _only(kept: bytes, data: bytes) -> bytes:
+    """Return some characters of a text, as they stand outside of its strings."""
+    others = bytes(set(range(256)) - set(kept))
+    return _STRING.sub(b"", data).translate(None, others)
+
+
 def _check_count(data: bytes) -> None:
-    """Refuse more values than any check is made for; few of a text's commas count."""
-    if sum(map(data.count, (b",", b"[", b"{"))) <= MOST_VALUES:
-        return
-    tokens = (match.group() for match in _SEPARATORS.finditer(data))
-    separators = (token for token in tokens if token in b"[{,")
-    if next(islice(separators, MOST_VALUES, None), None) is not None:
+    """Refuse more values than any check is made for."""
+    if len(_only(b"[{,", data)) > MOST_VALUES:
         raise ValueError(f"it holds more than {MOST_VALUES} values.")
 
 
 def _check_depth(data: bytes) -> None:
     """Refuse deep nesting before a recursive reader sees it."""
     depth = 0
-    for match in _BRACKETS.finditer(data):
-        token = match.group()
-        if token in b"[{":
-            depth += 1
-        elif token in b"]}":
-            depth -= 1
+    for character in _only(b"[]{}", data):
+        depth += 1 if character in b"[{" else -1
         if depth > DEEPEST:
             raise ValueError(f"nested deeper than {DEEPEST} levels.")

@@ -13,12 +13,13 @@ PIP := -m pip --disable-pip-version-check install --quiet --constraint constrain
 METHOD ?= attribution-patching
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit references board base slow methods bench clean
+.PHONY: help demo test lint types imports unit references board base slow fuzz methods bench clean
 
 help:
 	@echo "make demo     score a method against a measured reference (METHOD=...)"
 	@echo "make test     every check that a change has to pass"
 	@echo "make slow     every planted circuit, measured; an hour"
+	@echo "make fuzz     readers of submissions against hostile bytes; half an hour (FUZZ_SECONDS=...)"
 	@echo "make methods  every built-in method on every task, submitted; 15 minutes"
 	@echo "make bench    timings, side by side"
 	@echo "make clean    remove the environments and caches; results/ stays"
@@ -86,6 +87,13 @@ slow: $(VENV)/dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 	$(MAKE) references QUICK="$$($(BIN)/bench list suites --json | $(BIN)/python -c \
 		"import json, sys; print(json.load(sys.stdin)[0]['tasks'].replace(',', ''))")"
+
+# guided by coverage; what is found anew stays in .fuzz/, a crash ends it
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/dev
+	for target in strict records arrays; do mkdir -p .fuzz/$$target && \
+		$(BIN)/python -m tests.fuzz.harness $$target -max_total_time=$(FUZZ_SECONDS) \
+		-artifact_prefix=.fuzz/ .fuzz/$$target || exit 1; done
 
 # what the built-in methods say, evaluated and submitted anew, two at a time; from the
 # end of the list, as the longest runs are there and both should end together

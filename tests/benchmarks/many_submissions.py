@@ -1,6 +1,7 @@
 """A repository with as many submissions as wanted, which no model was run for.
 
-``python -m tests.benchmarks.many_submissions FOLDER 1000`` writes one with ten tasks.
+``python -m tests.benchmarks.many_submissions FOLDER 1000 [TASKS]`` writes one, with ten
+tasks by default.
 """
 
 import sys
@@ -35,12 +36,12 @@ KINDS = 20
 NAME = "method-00000"
 
 
-def write_repository(root: Path, n_submissions: int) -> None:
+def write_repository(root: Path, n_submissions: int, *, tasks: int = TASKS) -> None:
     """Write tasks, references and submissions."""
-    trusted = simulated_suite(root, [(0.05, 0.1)] * TASKS)
-    tasks = trusted.suite("core").tasks
+    trusted = simulated_suite(root, [(0.05, 0.1)] * tasks)
+    names = trusted.suite("core").tasks
     kinds = [
-        {task: answer(trusted, task, noise=kind / KINDS) for task in tasks}
+        {task: answer(trusted, task, noise=kind / KINDS) for task in names}
         for kind in range(min(KINDS, n_submissions))
     ]
     files = [{t: to_json(record) for t, record in kind.items()} for kind in kinds]
@@ -112,4 +113,5 @@ def write_submission(folder: Path, files: dict[str, bytes], said: Manifest) -> N
 
 
 if __name__ == "__main__":
-    write_repository(Path(sys.argv[1]), int(sys.argv[2]))
+    settings = {"tasks": int(sys.argv[3])} if len(sys.argv) > 3 else {}
+    write_repository(Path(sys.argv[1]), int(sys.argv[2]), **settings)

@@ -55,6 +55,17 @@ class Cage:
         child = [sys.executable, "-I", "-B", "-c", BOOT, str(PACKAGE.parent), str(seen)]
         return self.wrap(child, scratch=scratch, workspace=workspace)
 
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return what the command line is started with.
+
+        Args:
+            home: An empty folder.
+        """
+        if self.kind == "runner":
+            # it is trusted, and may have to be told where its daemon listens
+            return dict(os.environ)
+        return scrubbed(INSIDE_HOME if self.kind == "namespaces" else home)
+
     def wrap(self, command: list[str], *, scratch: Path, workspace: Path) -> list[str]:
         """Put a command into the cage."""
         if self.kind == "namespaces":

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from bench.errors import RunFailedError, UserError
-from bench.reproduction.cage import INSIDE_HOME, Cage, find_cage, scrubbed
+from bench.reproduction.cage import Cage, find_cage
 from bench.reproduction.circuits import circuit_of, fresh_circuits, planted_tasks
 from bench.reproduction.code import place_code
 from bench.reproduction.questions import Asked, Question, ask, open_question
@@ -175,7 +175,7 @@ def run_child(
     root, home, workspace = (scratch / name for name in ("root", "home", "workspace"))
     for folder in (root, home):
         folder.mkdir()
-    env = scrubbed(INSIDE_HOME if cage.kind == "namespaces" else home)
+    env = cage.environment(home)
     with _opened(workspace / ANSWERS) as answers:
         job = Supervised(cage.command(root, workspace), env, home, answers)
         ended = supervise(

@@ -20,6 +20,16 @@ def test_a_runner_gets_the_workspace(tmp_path: Path) -> None:
     assert found.command(tmp_path, tmp_path / "w") == [str(runner), f"{tmp_path}/w"]
 
 
+def test_a_runner_keeps_the_environment_and_nothing_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It isolates by itself, and may have to be told where its daemon listens."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
+    assert "DOCKER_HOST" in Cage("runner", tmp_path).environment(tmp_path)
+    assert "DOCKER_HOST" not in Cage("process").environment(tmp_path)
+    assert "DOCKER_HOST" not in Cage("namespaces").environment(tmp_path)
+
+
 @pytest.mark.parametrize("mode", [None, 0o644])
 def test_a_runner_has_to_be_a_program(tmp_path: Path, mode: int | None) -> None:
     """One that is missing or cannot be started is reported before anything runs."""

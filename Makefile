@@ -13,7 +13,7 @@ PIP := -m pip --disable-pip-version-check install --quiet --constraint constrain
 METHOD ?= attribution-patching
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports unit references board base slow fuzz methods bench clean
+.PHONY: help demo test lint types imports workflows unit references board base slow fuzz methods bench clean
 
 help:
 	@echo "make demo     score a method against a measured reference (METHOD=...)"
@@ -50,9 +50,12 @@ demo: $(VENV)/run
 	@echo "  bench reference show induction/small-llama   what the method was measured against"
 	@echo "  bench init my-method                         a method of your own"
 
+# empty where the board is behind a merged submission (.github/workflows/tests.yml)
+BOARD ?= board
+
 # the longest first: beside it there is time for the rest
 test: $(VENV)/dev
-	$(MAKE) --jobs 2 --output-sync=target references lint types imports board base
+	$(MAKE) --jobs 2 --output-sync=target references lint types imports workflows $(BOARD) base
 	$(MAKE) unit
 	@echo "All checks passed."
 
@@ -65,6 +68,13 @@ types: $(VENV)/dev
 
 imports: $(VENV)/dev
 	$(BIN)/lint-imports
+
+# what runs on the machines of others: the workflows, and the scripts that they start
+workflows: $(VENV)/dev
+	$(BIN)/zizmor --offline --persona=auditor --strict-collection --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/shellcheck .ci/run .github/*.sh .github/container/*.sh
 
 unit: $(VENV)/dev
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -12,8 +12,10 @@ from bench.results.trusted import Trusted
 from bench.submissions.manifest import CODE, FOLDER
 from bench.submissions.pack import pack_submission
 from bench.tasks.digest import sha256_of_bytes
-from tests.conftest import CIRCUITS, EARLY
+from tests.conftest import CIRCUITS, EARLY, PROVENANCE
 
+# what was packed shall not differ with every change of the package
+MADE = PROVENANCE.model_copy(update={"bench_sha256": "0" * 64}).model_dump()
 METHOD = b"def my_method(ctx):\n    return [1.0] * ctx.n_sections\n"
 
 
@@ -54,6 +56,7 @@ def pack_with_code(
                 task=task,
                 name=name,
                 source_sha256=sha256_of_bytes(METHOD),
+                provenance=MADE,
                 **more,
             )
             path = tmp_path / "packed" / f"{task}.json"

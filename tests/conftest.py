@@ -20,7 +20,7 @@ from bench.methods.catalogue import built_in
 from bench.profiles.attribution import Kind, LayerAttribution
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.results.attribution_record import AttributionRecord, MethodKey, task_key
-from bench.results.provenance import Provenance
+from bench.results.provenance import Provenance, bench_digest
 from bench.results.reference_record import (
     Band,
     GateRecord,
@@ -297,7 +297,7 @@ RECIPE = RepeatedRandom(
 )
 
 PROVENANCE = Provenance(
-    bench_sha256="b" * 64,
+    bench_sha256=bench_digest(),
     bench="0.1.0",
     git_commit=None,
     git_dirty=None,

@@ -129,6 +129,8 @@ def test_the_listing_stops_early(
 ) -> None:
     """Of endlessly many files no more are looked at than are allowed, and one."""
     looked = 0
+    with os.scandir(sound) as entries:
+        some = next(entries)
 
     class Endless:
         def __enter__(self) -> "Endless":
@@ -143,10 +145,12 @@ def test_the_listing_stops_early(
         def __next__(self) -> object:
             nonlocal looked
             looked += 1
-            return object()
+            return some
 
-    monkeypatch.setattr(snapshot_module.os, "scandir", lambda _: Endless())
-    assert codes(validate_submission(sound, trusted_once)) == {"S005"}
+    with monkeypatch.context() as patch:  # nobody else may list folders endlessly
+        patch.setattr(snapshot_module.os, "scandir", lambda _: Endless())
+        checked = validate_submission(sound, trusted_once)
+    assert codes(checked) == {"S005"}
     assert looked == MOST_FILES + 1
 
 
@@ -278,8 +282,9 @@ def test_an_unreadable_folder(
     def refuse(_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(snapshot_module.os, "scandir", refuse)
-    (problem,) = validate_submission(sound, trusted_once).problems
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot_module.os, "scandir", refuse)
+        (problem,) = validate_submission(sound, trusted_once).problems
     assert (problem.code, problem.found) == ("S001", "Permission denied")
 
 

@@ -109,7 +109,7 @@ def test_namespaces_hide_the_machine(run_child: RunChild, namespaces: None) -> N
             "* fails(lambda: open('/workspace/request.json', 'a')) "
             "* fails(lambda: open('/new', 'w')) * fails(much) "
             "* fails(lambda: subprocess.run(['mount', '-o', 'remount,rw', '/'], "
-            "check=True)) * fails(lambda: os.kill(os.getppid(), 9) or 1 / 0)",
+            "check=True)) * float(os.getppid() == 0)",
         ],
         "namespaces",
     ) == [0.0, 1.0, 1.0, 1.0]

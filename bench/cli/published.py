@@ -32,6 +32,6 @@ PUBLISHED: dict[str, type[FrozenModel]] = {
 
 def json_schema(name: str) -> dict[str, object]:
     """Return the JSON Schema of a published record."""
-    schema = PUBLISHED[name].model_json_schema()
+    schema = PUBLISHED[name].closed_schema()
     dialect = Draft202012Validator.META_SCHEMA["$id"]
     return {"$schema": dialect, "$id": f"{NAMESPACE}:{name}:{VERSION}"} | schema

@@ -1,5 +1,6 @@
 """Review a pull request: one submission and nothing else, taken as data."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from bench.submissions.manifest import FOLDER
 from bench.submissions.problems import Problem
 from bench.submissions.snapshot import LARGEST
 from bench.submissions.validation import Checked, validate_submission
+from bench.tasks.spec import SLUG
 
 _SHOWN = 20
 """Paths outside of the submission that are named one by one."""
@@ -64,7 +66,7 @@ def review_pull_request(
     problems.extend(_ownership_problems(name, trusted))
     files = list(files_below(repository, head, f"{FOLDER}/{name}"))
     problems.extend(_tree_problems(name, files))
-    if not files:
+    if not files or not re.fullmatch(SLUG, name):
         return Review(name, None, tuple(problems))
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "checked" / name
@@ -119,6 +121,11 @@ def _ownership_problems(name: str, trusted: Trusted) -> Iterator[Problem]:
 def _tree_problems(name: str, files: Sequence[Change]) -> Iterator[Problem]:
     """Report what is no plain file directly in the folder, or not there at all."""
     folder = f"{FOLDER}/{name}"
+    if not re.fullmatch(SLUG, name):
+        fix = "Name the folder like the method, as bench submit does."
+        expected = "lower-case letters, digits and hyphens, 64 at most"
+        place, found = printable(folder), printable(name)
+        yield Problem("S020", place, "", expected, found, fix)
     if not files:
         fix = f"Withdraw it with: bench withdraw {printable(name)} --reason REASON"
         expected, found = "a submission or a withdrawal", "a deleted folder"

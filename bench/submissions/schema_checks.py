@@ -82,7 +82,7 @@ def _schema_problems(
 
 @cache
 def _validator(model: type[FrozenModel]) -> Any:
-    return Draft202012Validator(model.model_json_schema())
+    return Draft202012Validator(model.closed_schema())
 
 
 def _model_problems(name: str, error: ValidationError) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """The base of everything that is read from disk: strict, frozen, finite, closed."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -32,6 +32,16 @@ class FrozenModel(BaseModel):
     )
 
     @classmethod
+    def closed_schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema, in which a key that fits no pattern is refused too.
+
+        pydantic refuses such keys and does not say so in its schema.
+        """
+        schema = cls.model_json_schema()
+        _close(schema)
+        return schema
+
+    @classmethod
     def parse(cls: type[Model], text: str | bytes, *, file: Path | str) -> Model:
         """Read one JSON text and report every problem in it at once.
 
@@ -48,6 +58,19 @@ class FrozenModel(BaseModel):
             raise FileFormatError(
                 f"'{file}' is not a valid {cls.__name__}:\n{describe(error)}"
             ) from None
+
+
+def _close(node: Any) -> None:
+    """Refuse keys that fit no pattern, everywhere in a schema."""
+    if isinstance(node, dict):
+        found = cast(dict[str, Any], node)
+        if "patternProperties" in found:
+            found.setdefault("additionalProperties", False)
+        for value in found.values():
+            _close(value)
+    elif isinstance(node, list):
+        for value in cast(list[Any], node):
+            _close(value)
 
 
 def describe(error: ValidationError) -> str:

@@ -286,6 +286,25 @@ def test_a_tree_that_leads_outside(
     assert not found.valid
 
 
+@pytest.mark.parametrize("name", ["..", ".", "My-Method", "x" * 300, "a b", "\u202ea"])
+def test_s020_folders_that_no_method_is_called(
+    name: str, offered: Path, trusted: Trusted, tmp_path: Path
+) -> None:
+    """A tree object may call a folder anything; nothing is written for it."""
+    blob = git(offered, "hash-object", "-w", "bench.py")
+    tree = _write_tree(offered, tmp_path, b"")
+    base = git(offered, "commit-tree", tree, "-m", "Nothing")
+    for mode, entry in (("100644", MANIFEST), ("40000", name), ("40000", FOLDER)):
+        below = blob if entry == MANIFEST else tree
+        line = f"{mode} {entry}".encode() + b"\0" + bytes.fromhex(below)
+        tree = _write_tree(offered, tmp_path, line)
+    head = git(offered, "commit-tree", tree, "-p", base, "-m", "Evil")
+
+    found = review_pull_request(offered, trusted, base=base, head=head)
+    assert [problem.code for problem in found.problems] == ["S020"]
+    assert found.checked is None
+
+
 def _write_tree(repository: Path, folder: Path, data: bytes) -> str:
     """Store a tree object that git itself would not make."""
     (folder / "tree").write_bytes(data)

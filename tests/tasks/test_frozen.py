@@ -2,6 +2,7 @@ import re
 from typing import Annotated
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import Field, ValidationError
 
 from bench.errors import FileFormatError
@@ -20,6 +21,22 @@ class Sample(FrozenModel):
     name: str
     value: float
     parts: tuple[Part, ...] = ()
+
+
+class Keyed(FrozenModel):
+    """A record with a mapping of patterned keys, inside a list."""
+
+    parts: tuple[dict[Annotated[str, Field(pattern="^a+$")], int], ...]
+
+
+def test_keys_that_fit_no_pattern_fit_no_schema() -> None:
+    """The schema refuses the keys that the model refuses."""
+    validator = Draft202012Validator(Keyed.closed_schema())
+
+    assert validator.is_valid({"parts": [{"aa": 1}]})
+    assert not validator.is_valid({"parts": [{"b": 1}]})
+    with pytest.raises(ValidationError, match="should match pattern"):
+        Keyed.model_validate_json('{"parts": [{"b": 1}]}')
 
 
 def test_good_text_is_read() -> None:

@@ -82,6 +82,7 @@ unit: $(VENV)/dev
 board: $(VENV)/dev
 	$(BIN)/bench leaderboard --check
 	$(BIN)/bench findings --check
+	$(BIN)/bench ledger check
 
 # one trained and one planted model, measured again from the start
 QUICK := induction/planted-llama induction/small-llama

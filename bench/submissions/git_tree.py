@@ -15,7 +15,6 @@ from bench.errors import UserError
 
 PLAIN = "100644"
 """Mode of a regular file that is not executable."""
-GONE = "000000"
 MOST_CHANGES = 1000
 LONGEST_NAME = 255
 """Bytes of a file's name that file systems know."""
@@ -32,11 +31,6 @@ class Change:
     """After the change; ``000000`` of a file that is gone."""
     blob: str
     """The content's object."""
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the file is there no more."""
-        return self.mode == GONE
 
 
 def merge_base(repository: Path, base: str, head: str) -> str:

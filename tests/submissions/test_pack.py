@@ -6,10 +6,21 @@ from pathlib import Path
 import pytest
 
 from bench.errors import FileFormatError, NoRoomError, UnknownNameError, UserError
-from bench.results.attribution_record import read_attribution
+from bench.methods.catalogue import built_in
+from bench.results import attribution_record
+from bench.results.attribution_record import read_attribution, write_attribution
 from bench.results.trusted import Trusted
 from bench.submissions import pack
-from bench.submissions.manifest import MANIFEST, README, file_name, read_manifest
+from bench.submissions.manifest import (
+    CODE,
+    MANIFEST,
+    README,
+    array_name,
+    code_file,
+    file_name,
+    read_manifest,
+    sealed,
+)
 from bench.submissions.pack import pack_submission
 from bench.submissions.validation import validate_submission
 from bench.tasks.digest import sha256_of_file
@@ -294,3 +305,108 @@ def test_reading_a_manifest(submit: Callable[..., Path]) -> None:
         read_manifest(folder)
     assert "files: Tuple should have at least 1 item" in str(caught.value)
     assert "x: Extra inputs are not permitted" in str(caught.value)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The file of a method."""
+    path = tmp_path / "anything.py"
+    path.write_bytes(b"def my_method(ctx): ...\n")
+    return path
+
+
+def test_the_code_goes_with_the_answers(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path, source: Path
+) -> None:
+    """A method in a file of its own is submitted under one name, byte for byte."""
+    results = write_results(source_sha256=sha256_of_file(source))
+    out = tmp_path / "out"
+    manifest = pack_submission(
+        results, suite="core", trusted=trusted, out=out, source=source
+    )
+
+    assert manifest.code == code_file(source.read_bytes())
+    assert (out / "my-method" / CODE).read_bytes() == source.read_bytes()
+    assert validate_submission(out / "my-method", trusted).problems == ()
+
+
+def test_code_that_was_changed_since(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path, source: Path
+) -> None:
+    """Answers and code have to belong together; nothing is written."""
+    results = write_results(source_sha256="1" * 64)
+
+    with pytest.raises(UserError, match="was changed after the results in"):
+        pack_submission(
+            results, suite="core", trusted=trusted, out=tmp_path / "out", source=source
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_many_values_are_packed_beside(
+    write_results: Callable[..., Path],
+    trusted: Trusted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Per-prompt values that are many are a file of their own, and go with it."""
+    rows = {EARLY: [[1.0] * 12] * 3, LATE: [[1.0] * 16] * 3}
+    values = {task: row[0] for task, row in rows.items()}
+    results = write_results(values=values)
+    for task, row in rows.items():
+        path = results / f"{task}.json"
+        record = read_attribution(path)
+        write_attribution(
+            path, record.model_copy(update={"per_prompt": tuple(map(tuple, row))})
+        )
+    monkeypatch.setattr(attribution_record, "INLINE", 40)
+    out = tmp_path / "out"
+    pack_submission(results, suite="core", trusted=trusted, out=out)
+    folder = out / "my-method"
+
+    assert {path.name for path in folder.glob("*.safetensors")} == {
+        array_name(file_name(LATE))
+    }
+    checked = validate_submission(folder, trusted)
+    assert checked.problems == ()
+    assert len(checked.records[LATE].per_prompt or ()) == 3
+    monkeypatch.setattr(attribution_record, "INLINE", 48)
+    pack_submission(results, suite="core", trusted=trusted, out=out)
+    assert not list(folder.glob("*.safetensors"))
+
+
+def test_the_text_about_a_method_is_kept(
+    write_results: Callable[..., Path], trusted: Trusted, tmp_path: Path
+) -> None:
+    """A first one is written; what its author makes of it stays."""
+    results, out = write_results(), tmp_path / "out"
+    pack_submission(results, suite="core", trusted=trusted, out=out)
+    readme = out / "my-method" / README
+    assert readme.read_text().startswith("# my-method\n\nSay something.\n")
+
+    readme.write_text("# Better\n")
+    pack_submission(results, suite="core", trusted=trusted, out=out)
+    assert readme.read_text() == "# Better\n"
+
+
+def test_a_built_in_method_comes_with_its_description(
+    submit: Callable[..., Path],
+) -> None:
+    """Formula, source, cost and known failure stand in the module alone."""
+    folder = submit("attribution-patching", origin="built-in")
+
+    text = built_in()["attribution-patching"].text
+    assert text in (folder / README).read_text()
+
+
+def test_the_digest_is_over_everything_else(submit: Callable[..., Path]) -> None:
+    """It names a manifest: every field moves it, and it is what is written."""
+    manifest = read_manifest(submit())
+    assert manifest.digest == manifest.content_digest
+
+    changes = {"incomplete": "x", "bench": "9", "suite": {"name": "a", "version": "1"}}
+    for field, value in changes.items():
+        document = json.loads(manifest.model_dump_json()) | {field: value}
+        changed = type(manifest).parse(json.dumps(document), file="x")
+        assert changed.content_digest != manifest.digest
+        assert sealed(changed).digest == changed.content_digest

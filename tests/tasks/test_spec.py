@@ -6,7 +6,7 @@ import pytest
 
 from bench.errors import DigestError, FileFormatError
 from bench.tasks.planted import PlantedRecipe
-from bench.tasks.spec import read_task
+from bench.tasks.spec import as_prose, as_text, read_task
 
 MakeTask = Callable[..., Path]
 
@@ -399,3 +399,19 @@ def test_earlier_versions_had_this_model_and_these_prompts(
         f"'{path}': [[earlier]] says that version 1 had the digest 000000000000...; "
         "with the present model, prompts and protocol it is "
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "prose"),
+    [
+        ("plain", "plain", "plain"),
+        ("a\nb\tc", "a b c", "a\nb\tc"),
+        ("a\x1b[0m\u202eb", "a [0m b", "a [0m b"),
+        ("\udcff", "?", "?"),
+        ("x" * 5000, "x" * 1000, "x" * 4000),
+    ],
+)
+def test_any_text_can_be_stored(text: str, line: str, prose: str) -> None:
+    """What a record may not hold becomes a space, and what is too long is cut."""
+    assert as_text(text) == line
+    assert as_prose(text) == prose

@@ -22,27 +22,17 @@ COMMANDS = (
     ),
     Command("score", "score", "Score stored attributions again; runs no model."),
     Command("compare", "compare", "Say where two methods differ, and how surely."),
-    Command(
-        "submit",
-        "submit",
-        "Pack the results of a method, check them, and show the pull request.",
-    ),
-    Command(
-        "withdraw",
-        "withdraw",
-        "Take a submission back: its folder then says so, and nothing else.",
-    ),
+    Command("submit", "submit", "Pack results, check them, show the pull request."),
+    Command("withdraw", "withdraw", "Take a submission back, and say why."),
     Command(
         "validate",
         "validate",
         "Check submissions, and compute the scores of a single one.",
     ),
+    Command("reproduce", "reproduce", "Run a method again, where it cannot know."),
     Command(
-        "reproduce",
-        "reproduce",
-        "Run a submission's method again, on circuits that it cannot know.",
+        "review", "review", "Check that a branch is one submission, and show its row."
     ),
-    Command("review", "review", "Check that a branch is one valid submission."),
     Command(
         "leaderboard",
         "leaderboard",

@@ -51,11 +51,12 @@ def reproduce(
     as_json: Json = False,
     root: Root = None,
 ) -> None:
-    """Run a submission's method again, on circuits that it cannot know.
+    """Run a method again, where it cannot know.
 
-    The method runs in a process of its own, without network where the platform allows.
-    It is refused (exit code 3) unless it says again what was claimed, and finds fresh
-    circuits as well as public ones.
+    The method of a submission runs in a process of its own, without network where the
+    platform allows, on circuits that derive from a commit. It is refused (exit code 3)
+    unless it says again what was claimed, and finds fresh circuits as well as public
+    ones.
     """
     folder = resolve_root(root)
     sha = _commit(commit, folder)

@@ -41,7 +41,7 @@ def review(
     ] = None,
     root: Root = None,
 ) -> None:
-    """Check that a branch is one valid submission, and show its row.
+    """Check that a branch is one submission, and show its row.
 
     Tasks, references and the rules are those of --root, never those of the branch, of
     which nothing is executed.

@@ -78,7 +78,7 @@ def submit(
     base: BaseBranch = None,
     root: Root = None,
 ) -> None:
-    """Pack the results of a method, check them, and show the pull request.
+    """Pack results, check them, show the pull request.
 
     With --write a branch with one commit is made; nothing is ever pushed. Files, index
     and branch that are checked out stay as they are.

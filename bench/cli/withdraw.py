@@ -31,9 +31,9 @@ def withdraw(
     base: BaseBranch = None,
     root: Root = None,
 ) -> None:
-    """Take a submission back: its folder then says so, and nothing else.
+    """Take a submission back, and say why.
 
-    With --write a branch with one commit is made; nothing is ever pushed.
+    Its folder then says so, and nothing else. With --write a branch with one commit is made; nothing is ever pushed.
     """
     delivery = Delivery(writable_root(root), write=write, git=not no_git, base=base)
     _check_reason(reason)

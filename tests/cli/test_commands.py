@@ -436,10 +436,11 @@ def test_validate_json(bench: Bench, submit: Callable[..., Path]) -> None:
 
     assert ran.code == 3
     assert json.loads(ran.out) == [
-        {"submission": str(good), "valid": True, "problems": []},
+        {"submission": str(good), "valid": True, "withdrawn": False, "problems": []},
         {
             "submission": str(bad),
             "valid": False,
+            "withdrawn": False,
             "problems": [
                 {
                     "code": "S002",

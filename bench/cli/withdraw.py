@@ -33,7 +33,8 @@ def withdraw(
 ) -> None:
     """Take a submission back, and say why.
 
-    Its folder then says so, and nothing else. With --write a branch with one commit is made; nothing is ever pushed.
+    Its folder then says so, and nothing else. With --write a branch with one commit is
+    made; nothing is ever pushed.
     """
     delivery = Delivery(writable_root(root), write=write, git=not no_git, base=base)
     _check_reason(reason)

@@ -135,7 +135,7 @@ def test_tiers_are_left_out(visitor: Visitor) -> None:
     visitor.wait(lambda: "null" not in shown(visitor, "tier"))
 
     assert set(shown(visitor, "tier")) == {"built-in", "claimed"}
-    assert fragment(visitor)["tiers"] == ["built-in,claimed,oracle"]
+    assert fragment(visitor)["tiers"] == ["built-in,reproduced,claimed,oracle"]
 
 
 def test_address_keeps_order_and_filter(visitor: Visitor) -> None:

@@ -133,6 +133,7 @@ def run(checked: Checked, trusted: Trusted, *, each: int = 1) -> ReproductionRec
     )
 
 
+@pytest.mark.slow  # the rehearsal plays it, too
 def test_an_honest_method_is_reproduced(
     small: Trusted, submit: Callable[[str], Checked]
 ) -> None:
@@ -180,6 +181,7 @@ def test_stored_answers_are_refused(
     assert any("model looks different" in r for r in record.reasons)
 
 
+@pytest.mark.slow  # as long as all others; its parts are tested in test_disguise.py
 def test_stored_answers_on_trained_models_alone_are_refused(
     small: Trusted, submit: Callable[[str], Checked]
 ) -> None:

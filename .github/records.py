@@ -14,11 +14,12 @@ from pathlib import Path
 from bench.errors import BenchError, FileFormatError
 from bench.results.reproduction_record import (
     ReproductionRecord,
+    find_reproduction,
     read_reproduction,
     reproduction_path,
 )
 from bench.results.store import to_json, write_atomically
-from bench.submissions.manifest import FOLDER, MANIFEST, Manifest, read_manifest
+from bench.submissions.manifest import FOLDER, MANIFEST, read_manifest
 
 ARTEFACT = "record-"
 NEWEST = ("git", "log", "--first-parent", "--format=%H", "--max-count=1", "--")
@@ -47,15 +48,10 @@ def pending(root: Path) -> Iterator[dict[str, str]]:
     """Name the submissions with code and without a record of it, and their commits."""
     for path in sorted((root / FOLDER).glob(f"*/{MANIFEST}")):
         manifest = read_manifest(path.parent)
-        if manifest.code is not None and not has_record(manifest, root):
-            name = manifest.method.name
+        name = manifest.method.name
+        ran = find_reproduction(root, name, manifest.digest) is not None
+        if manifest.code is not None and not ran:
             yield {"method": name, "commit": merged_by(name, root)}
-
-
-def has_record(manifest: Manifest, root: Path) -> bool:
-    """Say whether this state of a submission was run."""
-    path = reproduction_path(root, manifest.method.name)
-    return path.exists() and read_reproduction(path).digest == manifest.digest
 
 
 def merged_by(name: str, root: Path) -> str:

@@ -34,6 +34,15 @@ def set_up_user(home: Path, patch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+def begin_checkout(folder: Path) -> Path:
+    """Make a repository with a user and nothing on its main branch yet."""
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "user.name", "Somebody")
+    git(folder, "config", "user.email", "somebody@example.org")
+    return folder
+
+
 def commit_all(folder: Path, message: str) -> None:
     """Commit everything that is in the working tree."""
     git(folder, "add", "--all")

@@ -10,8 +10,7 @@ from bench.leaderboard.rows import Entry
 from bench.results.attribution_record import AttributionRecord
 from bench.results.reproduction_record import (
     ReproductionRecord,
-    read_reproduction,
-    reproduction_path,
+    find_reproduction,
 )
 from bench.results.scoring import TaskScores
 from bench.results.trusted import Trusted
@@ -34,7 +33,9 @@ def leaderboard_entries(root: Path, trusted: Trusted) -> list[Entry]:
             found.records,
             found.scores,
             trusted=trusted,
-            reproduction=_reproduction(root, found.manifest),
+            reproduction=find_reproduction(
+                root, found.manifest.method.name, found.manifest.digest
+            ),
         )
         for found in collect_submissions(root, trusted)
         if found.manifest.suite.name == SUITE
@@ -65,15 +66,6 @@ def board_entry(
         has_code=manifest.code is not None,
         reproduction=reproduction,
     )
-
-
-def _reproduction(root: Path, manifest: Manifest) -> ReproductionRecord | None:
-    """Read what became of running this very submission again."""
-    path = reproduction_path(root, manifest.method.name)
-    if not path.is_file():
-        return None
-    record = read_reproduction(path)
-    return record if record.digest == manifest.digest else None
 
 
 def standing_flags(

@@ -1,22 +1,20 @@
 """Bring a change of one submission to where it is going to be: a branch or a folder."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from bench.errors import BenchError
-from bench.results.store import write_atomically
 from bench.submissions.branch import (
     Commit,
     GitRepository,
     branch_name,
     find_repository,
 )
-from bench.submissions.manifest import FOLDER, MANIFEST, README
-from bench.submissions.pack import packed_files
+from bench.submissions.folder import write_folder
+from bench.submissions.manifest import FOLDER
 from bench.tasks.bounded import read_bounded
 from bench.tasks.strict_json import LARGEST_FILE
 
@@ -109,22 +107,6 @@ def deliver(proposal: Proposal, delivery: Delivery) -> None:
             f"installed. Wrote the folder alone: {folder}"
         )
     print(f"{proposal.title}\n\n{proposal.body}", end="")
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a submission over what was there of it before.
-
-    Files that no submission has are left, for validation to name.
-
-    Raises:
-        NoRoomError: A file could not be written.
-    """
-    left_over = packed_files(folder) | {MANIFEST, README}
-    for name in sorted(files, key=lambda name: (name == MANIFEST, name)):
-        write_atomically(folder / name, files[name])
-    for name in left_over - set(files):
-        with suppress(OSError):
-            (folder / name).unlink()
 
 
 def _announce(

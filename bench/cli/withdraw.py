@@ -18,6 +18,7 @@ from bench.submissions.manifest import (
     Manifest,
 )
 from bench.submissions.withdrawal import Withdrawal
+from bench.tasks.one_line import check_reason
 from bench.tasks.strict_json import check_strict_json
 
 
@@ -37,7 +38,7 @@ def withdraw(
     made; nothing is ever pushed.
     """
     delivery = Delivery(writable_root(root), write=write, git=not no_git, base=base)
-    _check_reason(reason)
+    check_reason(reason, what="The reason of the withdrawal", longest=LONGEST_REASON)
     if name in built_in_names():
         raise UserError(
             f"'{name}' is a built-in method, which nobody submitted. A maintainer "
@@ -51,14 +52,6 @@ def withdraw(
     )
     files = {WITHDRAWAL: to_json(left)}
     deliver(Proposal(name, f"Withdraw {name}", body, files), delivery)
-
-
-def _check_reason(reason: str) -> None:
-    if not 1 <= len(reason.strip()) <= LONGEST_REASON or not reason.isprintable():
-        raise UserError(
-            f"The reason of the withdrawal is {reason!a}; expected one line of 1 to "
-            f"{LONGEST_REASON} characters."
-        )
 
 
 def _manifest(name: str, delivery: Delivery) -> Manifest:

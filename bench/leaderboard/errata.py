@@ -21,6 +21,7 @@ from bench.results.erratum_record import (
     Versions,
     describe_change,
 )
+from bench.tasks.one_line import check_reason
 
 MEAN = "mean skill"
 NAMED = 3
@@ -123,11 +124,7 @@ def find_erratum(
             f"Versions changed since the leaderboard was written ({change}). Say what "
             "was corrected: bench leaderboard --erratum REASON"
         )
-    if not reason.isprintable() or not 1 <= len(reason.strip()) <= LONGEST_REASON:
-        raise UserError(
-            f"The reason of the erratum is {reason!a}; expected one line of 1 to "
-            f"{LONGEST_REASON} characters."
-        )
+    check_reason(reason, what="The reason of the erratum", longest=LONGEST_REASON)
     rows = () if before is None else tuple(_moved(before, after))
     return Erratum(reason=reason, before=start, after=after.versions, rows=rows)
 

@@ -14,18 +14,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import nnls
 
+from bench.leaderboard.clones import same_as_earlier
 from bench.leaderboard.rows import Entry
 from bench.profiles.promptwise import PROFILES
-from bench.results.attribution_record import AttributionRecord
 from bench.results.targets import Targets
 from bench.results.trusted import Trusted
 from bench.scores.shares import has_shares, shares
 
 FlagKind = Literal["closeness", "clone"]
-
-SAME = 1e-3
-"""Largest difference between two answers that count as one, relative to the largest
-value. The two built-in methods that are nearest to each other differ by 0.014."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +54,10 @@ def find_flags(
     rank = {name: place for place, name in enumerate(order)}
     ordered = sorted(entries, key=lambda entry: _age(entry, rank))
     flags: dict[str, tuple[Flag, ...]] = {}
-    for place, entry in enumerate(ordered):
+    for entry, earlier in zip(ordered, same_as_earlier(ordered), strict=True):
         if entry.method.origin == "built-in":
             continue
-        found = (*_too_close(entry, trusted, suite), *_clones(entry, ordered[:place]))
+        found = (*_too_close(entry, trusted, suite), *_clone(earlier))
         if found:
             flags[entry.method.name] = found
     return flags
@@ -70,6 +66,11 @@ def find_flags(
 def _age(entry: Entry, rank: Mapping[str, int]) -> tuple[bool, int, str]:
     name = entry.method.name
     return entry.method.origin != "built-in", rank.get(name, len(rank)), name
+
+
+def _clone(earlier: Sequence[str]) -> Iterator[Flag]:
+    if earlier:
+        yield Flag("clone", f"the same answers as {', '.join(earlier)}")
 
 
 def _too_close(entry: Entry, trusted: Trusted, suite: str) -> Iterator[Flag]:
@@ -128,29 +129,3 @@ def _distance(
 ) -> Float[np.ndarray, "*B"]:
     """Return 1 - overlap."""
     return np.asarray(0.5 * np.abs(one - other).sum(axis=-1))
-
-
-def _clones(entry: Entry, earlier: Sequence[Entry]) -> Iterator[Flag]:
-    names = [other.method.name for other in earlier if _same(entry, other)]
-    if names:
-        yield Flag("clone", f"the same answers as {', '.join(names)}")
-
-
-def _same(one: Entry, other: Entry) -> bool:
-    """Whether two methods say the same on every task that both have."""
-    answers = {record.task.id: record for record in other.records}
-    pairs = [
-        (record, answers[record.task.id])
-        for record in one.records
-        if record.task.id in answers
-    ]
-    return bool(pairs) and all(_alike(*pair) for pair in pairs)
-
-
-def _alike(one: AttributionRecord, other: AttributionRecord) -> bool:
-    a, b = (_scaled(record.writes.values) for record in (one, other))
-    return len(a) == len(b) and bool(np.abs(a - b).max() <= SAME)
-
-
-def _scaled(values: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-    return values / max(np.abs(values).max(), 1e-300)

@@ -1,14 +1,16 @@
 """Read what the child wrote: a stranger's files, and perhaps none."""
 
 import os
-import stat
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from bench.errors import FileFormatError
 from bench.profiles.attribution import LayerAttribution, distance_from_mean
 from bench.reproduction.request import STARTED, Answer, answer_name
+from bench.tasks.bounded import read_bounded
+from bench.tasks.one_line import shortened
 from bench.tasks.strict_json import LARGEST_FILE, check_strict_json
 
 LONGEST = 300
@@ -29,8 +31,12 @@ class UnusableError(FileFormatError):
 
 def has_started(folder: int) -> bool:
     """Whether the child came as far as to load the method."""
+    return _is_there(folder, STARTED)
+
+
+def _is_there(folder: int, name: str) -> bool:
     try:
-        os.stat(STARTED, dir_fd=folder, follow_symlinks=False)
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return False
     return True
@@ -48,8 +54,10 @@ def read_reply(folder: int, index: int, expected: Expected) -> Answer:
         UnusableError: The message says why, fit to be shown.
     """
     name = answer_name(index)
-    data = _bytes(folder, name)
+    if not _is_there(folder, name):
+        raise UnusableError("there is no answer")
     try:
+        data = read_bounded(Path(name), limit=LARGEST_FILE, folder=folder)
         check_strict_json(data, file=name)
         answer = Answer.parse(data, file=name)
     except FileFormatError as error:
@@ -58,31 +66,6 @@ def read_reply(folder: int, index: int, expected: Expected) -> Answer:
         raise UnusableError(shown(answer.error or ""))
     _check_shape(answer, expected)
     return answer
-
-
-def _bytes(folder: int, name: str) -> bytes:
-    """Read a small regular file; links are not followed, and nothing is waited for."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        handle = os.open(name, flags, dir_fd=folder)
-    except FileNotFoundError:
-        raise UnusableError("there is no answer") from None
-    except OSError as error:
-        raise UnusableError(
-            f"the answer is no regular file: {error.strerror}"
-        ) from None
-    try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):  # a folder can be opened, too
-            raise UnusableError("the answer is no regular file")
-        if found.st_size > LARGEST_FILE:
-            raise UnusableError(
-                f"the answer has {found.st_size} bytes; the limit is {LARGEST_FILE}"
-            )
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(LARGEST_FILE)
-    finally:
-        os.close(handle)
 
 
 def _check_shape(answer: Answer, expected: Expected) -> None:
@@ -111,4 +94,4 @@ def shown(text: str) -> str:
     """Make a stranger's text fit for a terminal and a record: one plain line."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     line = " ".join(plain.split()) or "no reason was given"
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+    return shortened(line, LONGEST)

@@ -187,3 +187,18 @@ def read_reproduction(path: Path) -> ReproductionRecord:
         FileFormatError: The file is missing, not strict JSON, or malformed.
     """
     return ReproductionRecord.parse(read_strict_json(path), file=path)
+
+
+def find_reproduction(
+    root: Path, method: str, digest: str
+) -> ReproductionRecord | None:
+    """Read what became of running this very state of a submission, if it was run.
+
+    Raises:
+        FileFormatError: The method's record is not strict JSON, or malformed.
+    """
+    path = reproduction_path(root, method)
+    if not path.is_file():
+        return None
+    record = read_reproduction(path)
+    return record if record.digest == digest else None

@@ -12,16 +12,15 @@ from bench.results.attribution_record import (
     with_arrays,
 )
 from bench.results.trusted import Trusted
+from bench.submissions.content_checks import AGAIN, content_problems
 from bench.submissions.manifest import MANIFEST, FileEntry, Manifest, array_name
 from bench.submissions.problems import Problem
 from bench.submissions.schema_checks import parse_checked
 from bench.submissions.snapshot import Snapshot
-from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.spec import Task
 
 LARGEST_NUMBER = 1e100
 """What is larger overflows when it is added up; a float32 ends at 3.4e38."""
-_AGAIN = "Pack the submission again."
 
 
 def read_entry(
@@ -30,16 +29,14 @@ def read_entry(
     """Read one listed attribution, or add what is wrong with it to ``problems``."""
     data = snapshot.files.get(entry.path)
     if data is None or entry.path == MANIFEST:
-        if any(problem.file == entry.path for problem in snapshot.problems):
+        if snapshot.mentions(entry.path):
             return None
         pointer, found = f"/files/{index}", "no such file"
-        problems.append(Problem("S022", MANIFEST, pointer, entry.path, found, _AGAIN))
+        problems.append(Problem("S022", MANIFEST, pointer, entry.path, found, AGAIN))
         return None
-    digest = sha256_of_bytes(data)
-    if (len(data), digest) != (entry.bytes, entry.sha256):
-        expected = f"{entry.bytes} bytes, SHA-256 {entry.sha256[:12]}..."
-        found = f"{len(data)} bytes, SHA-256 {digest[:12]}..."
-        problems.append(Problem("S023", entry.path, "", expected, found, _AGAIN))
+    differing = list(content_problems(entry.path, data, entry))
+    if differing:
+        problems.extend(differing)
         return None
     record = parse_checked(entry.path, data, AttributionRecord, problems)
     if record is None:
@@ -64,15 +61,15 @@ def _join(
             )
         return record
     if arrays is None:
-        if not any(problem.file == name for problem in snapshot.problems):
+        if not snapshot.mentions(name):
             pointer, found = "/per_prompt_file", "no such file"
-            problems.append(Problem("S022", entry.path, pointer, name, found, _AGAIN))
+            problems.append(Problem("S022", entry.path, pointer, name, found, AGAIN))
         return None
     try:
         return with_arrays(record, arrays, file=name)
     except FileFormatError as error:
         expected = f"one tensor per_prompt, as {entry.path} records it"
-        problems.append(Problem("S013", name, "", expected, str(error), _AGAIN))
+        problems.append(Problem("S013", name, "", expected, str(error), AGAIN))
         return None
 
 

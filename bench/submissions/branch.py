@@ -5,28 +5,14 @@ branch is made. No file of the working tree, no index and no HEAD is changed, an
 hook, filter or signing program of the user's runs.
 """
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import RunFailedError, UserError
+from bench.submissions.git import run_git
 
-NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
-"""A new branch would call one."""
-ELSEWHERE = (
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_NAMESPACE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_WORK_TREE",
-)
-"""Variables that would lead git to another repository; hooks are run with them."""
 REMOTES = ("upstream", "origin")
 """Where the repository itself is: for the clone of a fork, ``upstream``."""
 COMMON = ("main", "master")
@@ -65,7 +51,7 @@ class GitRepository:
         Raises:
             RunFailedError: git failed; the message has its reason.
         """
-        done = self._run(arguments, data)
+        done = run_git(self.top, *arguments, data=data)
         if done.returncode:
             reason = done.stderr.decode(errors="replace").strip()
             raise RunFailedError(
@@ -76,22 +62,9 @@ class GitRepository:
 
     def ask(self, *arguments: str) -> str | None:
         """Run git and return its answer without the line break; None if it has none."""
-        done = self._run(arguments, b"")
+        done = run_git(self.top, *arguments)
         answer = done.stdout.decode(errors="surrogateescape").strip()
         return answer if not done.returncode and answer else None
-
-    def _run(
-        self, arguments: Sequence[str], data: bytes
-    ) -> subprocess.CompletedProcess[bytes]:
-        kept = {k: v for k, v in os.environ.items() if k not in ELSEWHERE}
-        return subprocess.run(  # noqa: S603
-            ["git", *NO_HOOKS, *arguments],  # noqa: S607  (the user's own git)
-            cwd=self.top,
-            input=data,
-            capture_output=True,
-            env=kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
-            check=False,
-        )
 
     def base(self, name: str | None = None) -> Base:
         """Find the default branch, as far as this repository knows it.
@@ -139,7 +112,7 @@ class GitRepository:
 
     def read(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit; None if there is no such file."""
-        done = self._run(("cat-file", "blob", f"{commit}:{path}"), b"")
+        done = run_git(self.top, "cat-file", "blob", f"{commit}:{path}")
         return None if done.returncode else done.stdout
 
     def names(self, commit: str, folder: str) -> list[str]:

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from bench.tasks.one_line import shortened
+
 LONGEST = 120
 """Characters of a name: checkouts of Windows end at 260, path included."""
 
@@ -28,8 +30,7 @@ def printable(text: str) -> str:
 
 def shown(text: str, longest: int) -> str:
     """Return the beginning of a stranger's text, printable anywhere."""
-    line = printable(text[: longest + 1])
-    return line if len(line) <= longest else line[: longest - 3] + "..."
+    return shortened(printable(text[: longest + 1]), longest)
 
 
 def name_faults(name: str) -> Iterator[str]:

@@ -1,24 +1,22 @@
 """Read what a pull request changes out of its git objects, as data.
 
 The working tree is not looked at: filters and line endings can make it differ from
-what is going to be merged. Nothing of the repository's configuration is obeyed that
-could run a program.
+what is going to be merged.
 """
 
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import UserError
+from bench.submissions.git import run_git
 
 PLAIN = "100644"
 """Mode of a regular file that is not executable."""
 MOST_CHANGES = 1000
 LONGEST_NAME = 255
 """Bytes of a file's name that file systems know."""
-_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -103,24 +101,11 @@ def extract(
 
 
 def _git(repository: Path, *arguments: str) -> bytes:
-    settings = ("core.fsmonitor=", f"core.hooksPath={os.devnull}", "core.pager=cat")
-    options = [option for setting in settings for option in ("-c", setting)]
-    command = ["git", "--no-replace-objects", *options, *arguments]
-    try:
-        done = subprocess.run(  # noqa: S603
-            command,
-            cwd=repository,
-            capture_output=True,
-            check=True,
-            timeout=_SECONDS,
-            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
-        )
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+    done = run_git(repository, *arguments)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
         raise UserError(
             f"git {arguments[0]} failed in '{repository}': {ascii(said[-1])[1:-1]}. "
             "Give a git repository and commits that it has."
-        ) from None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"git could not be run in '{repository}': {error}.") from None
+        )
     return done.stdout

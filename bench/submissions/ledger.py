@@ -19,6 +19,7 @@ from bench.errors import FileFormatError
 from bench.results.store import write_atomically
 from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.frozen import FrozenModel, SchemaVersion
+from bench.tasks.one_line import shortened
 from bench.tasks.spec import TEXT, Digest, Slug
 from bench.tasks.strict_json import check_strict_json
 
@@ -94,9 +95,7 @@ def plain_reason(text: str) -> str:
     """Make one printable line of a text that somebody else may have written."""
     words = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
     shown = "".join(c if re.match(TEXT, c) and _is_whole(c) else "?" for c in words)
-    return (
-        shown if len(shown) <= LONGEST_REASON else shown[: LONGEST_REASON - 3] + "..."
-    )
+    return shortened(shown, LONGEST_REASON)
 
 
 def _is_whole(character: str) -> bool:

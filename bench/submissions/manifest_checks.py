@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from bench.results.attribution_record import MethodKey
 from bench.results.trusted import Trusted
+from bench.submissions.content_checks import AGAIN, content_problems
 from bench.submissions.manifest import (
     CODE,
     MANIFEST,
@@ -16,9 +17,6 @@ from bench.submissions.manifest import (
 )
 from bench.submissions.problems import Problem
 from bench.submissions.snapshot import Snapshot
-from bench.tasks.digest import sha256_of_bytes
-
-_AGAIN = "Pack the submission again: bench submit METHOD"
 
 
 def manifest_problems(
@@ -39,7 +37,7 @@ def manifest_problems(
     digest = manifest.content_digest
     if manifest.digest != digest:
         expected, found = f"{digest[:12]}...", f"{manifest.digest[:12]}..."
-        yield Problem("S028", MANIFEST, "/digest", expected, found, _AGAIN)
+        yield Problem("S028", MANIFEST, "/digest", expected, found, AGAIN)
     yield from _built_in_problems(manifest.method, trusted)
     yield from _suite_problems(manifest, trusted)
     yield from _repetitions(manifest)
@@ -110,14 +108,9 @@ def _file_problems(snapshot: Snapshot, manifest: Manifest) -> Iterator[Problem]:
     for name in sorted(set(snapshot.files) - listed - beside):
         fix = "Remove it, or pack the submission again."
         yield Problem("S002", name, "", "a listed file", "not listed", fix)
-    if README not in snapshot.files and not _mentioned(snapshot, README):
+    if README not in snapshot.files and not snapshot.mentions(README):
         fix = "Say in it what the method does; bench submit writes a first one."
         yield Problem("S022", README, "", "a text about the method", "no file", fix)
-
-
-def _mentioned(snapshot: Snapshot, name: str) -> bool:
-    """Whether a file is there, and something else is wrong with it."""
-    return any(problem.file == name for problem in snapshot.problems)
 
 
 def _code_problems(snapshot: Snapshot, manifest: Manifest) -> Iterator[Problem]:
@@ -125,19 +118,17 @@ def _code_problems(snapshot: Snapshot, manifest: Manifest) -> Iterator[Problem]:
     code, method = manifest.code, manifest.method
     if isinstance(code, CodePackage) and method.origin not in ("module", "entry-point"):
         expected, found = "module or entry-point", method.origin
-        yield Problem("S029", MANIFEST, "/method/origin", expected, found, _AGAIN)
+        yield Problem("S029", MANIFEST, "/method/origin", expected, found, AGAIN)
     if not isinstance(code, CodeFile):
         return
     if method.origin != "file":
-        yield Problem("S029", MANIFEST, "/method/origin", "file", method.origin, _AGAIN)
+        yield Problem("S029", MANIFEST, "/method/origin", "file", method.origin, AGAIN)
     if code.sha256 != method.source_sha256:
         expected, found = f"{method.source_sha256[:12]}...", f"{code.sha256[:12]}..."
-        yield Problem("S029", MANIFEST, "/code/sha256", expected, found, _AGAIN)
+        yield Problem("S029", MANIFEST, "/code/sha256", expected, found, AGAIN)
     data = snapshot.files.get(CODE)
     if data is None:
-        if not _mentioned(snapshot, CODE):
-            yield Problem("S022", MANIFEST, "/code/path", CODE, "no such file", _AGAIN)
-    elif (len(data), sha256_of_bytes(data)) != (code.bytes, code.sha256):
-        expected = f"{code.bytes} bytes, SHA-256 {code.sha256[:12]}..."
-        found = f"{len(data)} bytes, SHA-256 {sha256_of_bytes(data)[:12]}..."
-        yield Problem("S023", CODE, "", expected, found, _AGAIN)
+        if not snapshot.mentions(CODE):
+            yield Problem("S022", MANIFEST, "/code/path", CODE, "no such file", AGAIN)
+    else:
+        yield from content_problems(CODE, data, code)

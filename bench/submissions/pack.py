@@ -1,7 +1,6 @@
 """Pack results into a submission."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import FileFormatError, UserError
@@ -16,15 +15,15 @@ from bench.results.attribution_record import (
 )
 from bench.results.provenance import bench_version
 from bench.results.scoring import score_record
-from bench.results.store import to_json, write_atomically
+from bench.results.store import to_json
 from bench.results.trusted import Trusted
 from bench.scores.version import SCORES_VERSION
+from bench.submissions.folder import write_folder
 from bench.submissions.manifest import (
     CODE,
     LONGEST_REASON,
     MANIFEST,
     README,
-    WITHDRAWAL,
     CodePackage,
     Manifest,
     SuiteKey,
@@ -32,12 +31,12 @@ from bench.submissions.manifest import (
     code_file,
     file_entry,
     file_name,
-    read_manifest,
     sealed,
 )
 from bench.submissions.snapshot import LARGEST
 from bench.tasks.bounded import read_bounded
 from bench.tasks.digest import sha256_of_bytes
+from bench.tasks.one_line import check_reason
 
 
 def pack_submission(
@@ -76,7 +75,9 @@ def pack_submission(
             f"{', '.join(pending)} are pending. Measure them with: bench reference "
             "compute TASK"
         )
-    _check_reason(incomplete)
+    if incomplete is not None:
+        what = "The reason why tasks are missing"
+        check_reason(incomplete, what=what, longest=LONGEST_REASON)
     records = _read_results(results, suite=suite, trusted=trusted, reason=incomplete)
     method = next(iter(records.values())).method
     package = source if isinstance(source, CodePackage) else None
@@ -109,7 +110,11 @@ def pack_submission(
             digest="0" * 64,
         )
     )
-    _write(out / method.name, contents, manifest)
+    contents[MANIFEST] = to_json(manifest)
+    folder = out / method.name
+    if not (folder / README).exists():
+        contents[README] = _readme(method).encode()
+    write_folder(folder, contents)
     return manifest
 
 
@@ -124,20 +129,6 @@ def _read_code(source: Path, method: MethodKey, results: Path) -> bytes | None:
     return code if method.origin == "file" else None
 
 
-def _write(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:
-    """Write a submission over one that was packed before."""
-    left_over = packed_files(folder) - set(contents)
-    for name, data in contents.items():
-        write_atomically(folder / name, data)
-    if not (folder / README).exists():
-        write_atomically(folder / README, _readme(manifest.method).encode())
-    write_atomically(folder / MANIFEST, to_json(manifest))
-    # last, so that a failure before loses nothing; what resists, validation names
-    for name in left_over:
-        with suppress(OSError):
-            (folder / name).unlink()
-
-
 def _readme(method: MethodKey) -> str:
     """Begin a text about the method, for its author to go on with."""
     about = (
@@ -146,26 +137,6 @@ def _readme(method: MethodKey) -> str:
     if method.origin == "built-in" and method.name in built_in():
         about = built_in()[method.name].text
     return f"# {method.name}\n\n{method.summary}\n\n{about}\n"
-
-
-def _check_reason(reason: str | None) -> None:
-    if reason is None:
-        return
-    if not 1 <= len(reason.strip()) <= LONGEST_REASON or not reason.isprintable():
-        raise UserError(
-            f"The reason why tasks are missing is {reason!a}; expected one line "
-            f"of 1 to {LONGEST_REASON} characters."
-        )
-
-
-def packed_files(folder: Path) -> set[str]:
-    """Return the files of a submission that was packed, or withdrawn, before."""
-    ours = {WITHDRAWAL}
-    with suppress(FileFormatError):
-        manifest = read_manifest(folder)
-        listed = [entry.path for entry in manifest.files]
-        ours |= {CODE, *listed, *map(array_name, listed)}
-    return ours
 
 
 def _read_results(

@@ -39,6 +39,10 @@ class Snapshot:
     files: Mapping[str, bytes]
     problems: tuple[Problem, ...]
 
+    def mentions(self, name: str) -> bool:
+        """Whether something was wrong with a file already."""
+        return any(problem.file == name for problem in self.problems)
+
 
 def take_snapshot(folder: Path) -> Snapshot:
     """Read a submission's folder and report everything that does not belong there."""

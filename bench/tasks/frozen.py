@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from bench.errors import FileFormatError
+from bench.tasks.one_line import shortened
 
 # typing.Self would do, but beartype refuses it in a method of an undecorated class
 Model = TypeVar("Model", bound=BaseModel)
@@ -78,7 +79,6 @@ def describe(error: ValidationError) -> str:
     lines: list[str] = []
     for problem in error.errors(include_url=False):
         place = "/".join(str(part) for part in problem["loc"]) or "(whole file)"
-        found = repr(problem["input"])
-        shown = found if len(found) <= SHOWN else found[: SHOWN - 3] + "..."
-        lines.append(f"  {place}: {problem['msg']} (found {shown})")
+        found = shortened(repr(problem["input"]), SHOWN)
+        lines.append(f"  {place}: {problem['msg']} (found {found})")
     return "\n".join(lines)

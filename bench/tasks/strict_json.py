@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from bench.errors import FileFormatError
 from bench.tasks.bounded import read_bounded
+from bench.tasks.one_line import shortened
 
 LARGEST_FILE = 1_000_000
 """Bytes."""
@@ -98,26 +99,24 @@ def _constant(name: str) -> NoReturn:
 def _number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{_short(text)} is not finite.")
+        raise ValueError(f"{shortened(text, SHOWN)} is not finite.")
     return value
 
 
 def _integer(text: str) -> int:
     """Read an integer; Python's own limit of digits can be changed from outside."""
     if len(text) > _LONGEST_INTEGER or not math.isfinite(float(text)):
-        raise ValueError(f"{_short(text)} is not finite.")
+        raise ValueError(f"{shortened(text, SHOWN)} is not finite.")
     return int(text)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def _pairs(items: list[tuple[str, object]]) -> dict[str, object]:
     unique: dict[str, object] = {}
     for key, value in items:
         if key in unique:
-            raise ValueError(f"the key {_short(key)!a} occurs more than once.")
+            raise ValueError(
+                f"the key {shortened(key, SHOWN)!a} occurs more than once."
+            )
         unique[key] = value
     return unique
 

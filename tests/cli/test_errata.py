@@ -16,6 +16,14 @@ REASON = "The reference was measured with the wrong seed."
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
+@pytest.fixture
+def published(bench: Bench, submit: Callable[..., Path], repository: Path) -> Path:
+    """A repository with one submission, on its leaderboard."""
+    submit()
+    assert bench("leaderboard").code == 0
+    return repository
+
+
 def tree(root: Path) -> dict[str, bytes]:
     """Return the bytes of everything that is in a repository."""
     return {
@@ -25,27 +33,23 @@ def tree(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_correction_from_end_to_end(
-    bench: Bench, submit: Callable[..., Path], repository: Path
-) -> None:
+def test_a_correction_from_end_to_end(bench: Bench, published: Path) -> None:
     """It needs a reason, is written once, and leaves every old result as it is."""
-    submit()
-    assert bench("leaderboard").code == 0
-    first = tree(repository)
-    correct_reference(repository)
-    corrected = tree(repository)
+    first = tree(published)
+    correct_reference(published)
+    corrected = tree(published)
 
     ran = bench("leaderboard")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.endswith("bench leaderboard --erratum REASON\n")
-    assert tree(repository) == corrected
+    assert tree(published) == corrected
     assert bench("leaderboard", "--check").code == 2
 
     ran = bench("leaderboard", "--erratum", REASON)
-    erratum = repository / "records" / "errata" / "0001.json"
+    erratum = published / "records" / "errata" / "0001.json"
     assert ran.code == 0
     assert ran.out.splitlines()[0] == str(erratum)
-    after = tree(repository)
+    after = tree(published)
     assert {name for name in after if name.startswith("submissions")} <= set(first)
     for name in first:
         if name.startswith("submissions"):
@@ -61,33 +65,25 @@ def test_a_correction_from_end_to_end(
 
     assert bench("leaderboard", "--check").code == 0
     assert bench("leaderboard").code == 0
-    assert tree(repository) == after
+    assert tree(published) == after
 
 
-def test_several_corrections(
-    bench: Bench, submit: Callable[..., Path], repository: Path
-) -> None:
+def test_several_corrections(bench: Bench, published: Path) -> None:
     """The second follows the first, on the board and in the folder."""
-    submit()
-    bench("leaderboard")
     for number in (1, 2):
-        correct_reference(repository)
+        correct_reference(published)
         assert bench("leaderboard", "--erratum", f"Reason {number}.").code == 0
 
-    text = (repository / "leaderboard.md").read_text()
+    text = (published / "leaderboard.md").read_text()
     assert text.index("**0002**") < text.index("**0001**")
     assert bench("leaderboard", "--check").code == 0
 
 
-def test_an_edited_erratum_shows(
-    bench: Bench, submit: Callable[..., Path], repository: Path
-) -> None:
+def test_an_edited_erratum_shows(bench: Bench, published: Path) -> None:
     """The board follows from the errata, so that a changed one makes it stale."""
-    submit()
-    bench("leaderboard")
-    correct_reference(repository)
+    correct_reference(published)
     bench("leaderboard", "--erratum", REASON)
-    path = repository / "records" / "errata" / "0001.json"
+    path = published / "records" / "errata" / "0001.json"
     path.write_text(path.read_text().replace("wrong seed", "right seed"))
 
     assert bench("leaderboard", "--check").code == 2
@@ -95,16 +91,12 @@ def test_an_edited_erratum_shows(
     assert bench("leaderboard", "--check").code == 2
 
 
-def test_a_board_that_was_removed(
-    bench: Bench, submit: Callable[..., Path], repository: Path
-) -> None:
+def test_a_board_that_was_removed(bench: Bench, published: Path) -> None:
     """The versions of the last erratum tell that there was another one."""
-    submit()
-    bench("leaderboard")
-    correct_reference(repository)
+    correct_reference(published)
     bench("leaderboard", "--erratum", REASON)
-    correct_reference(repository)
-    (repository / "leaderboard.json").unlink()
+    correct_reference(published)
+    (published / "leaderboard.json").unlink()
 
     ran = bench("leaderboard")
     assert ran.code == 2

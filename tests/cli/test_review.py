@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.submissions.manifest import FOLDER, MANIFEST
-from tests.gitrepo import commit_all, git
+from tests.gitrepo import begin_checkout, commit_all, git
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -16,11 +16,7 @@ NAME = "my-method"
 @pytest.fixture
 def offered(tmp_path: Path, submit: Callable[..., Path]) -> Path:
     """A branch with a submission, in a checkout of its own."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    git(folder, "config", "user.name", "Somebody")
-    git(folder, "config", "user.email", "somebody@example.org")
+    folder = begin_checkout(tmp_path / "checkout")
     (folder / "README.md").write_text("")
     commit_all(folder, "Begin")
     git(folder, "switch", "--quiet", "--create", "offer")

@@ -10,7 +10,7 @@ from bench.methods.catalogue import built_in
 from bench.results import attribution_record
 from bench.results.attribution_record import read_attribution, write_attribution
 from bench.results.trusted import Trusted
-from bench.submissions import pack
+from bench.submissions import folder
 from bench.submissions.manifest import (
     CODE,
     MANIFEST,
@@ -164,7 +164,7 @@ def test_nothing_is_lost_when_packing_fails(
     def full(path: Path, data: bytes) -> None:
         raise NoRoomError(f"{path} could not be written")
 
-    monkeypatch.setattr(pack, "write_atomically", full)
+    monkeypatch.setattr(folder, "write_atomically", full)
     with pytest.raises(NoRoomError):
         pack_submission(
             results, suite="core", trusted=trusted, out=out, incomplete="too large"

@@ -10,7 +10,7 @@ from bench.results.trusted import Trusted
 from bench.submissions import git_tree
 from bench.submissions.manifest import FOLDER, MANIFEST, README
 from bench.submissions.review import Review, review_pull_request
-from tests.gitrepo import commit_all, git
+from tests.gitrepo import begin_checkout, commit_all, git
 
 Submit = Callable[..., Path]
 
@@ -23,11 +23,7 @@ PLACE = f"{FOLDER}/{NAME}"
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A repository with a main branch, and a branch `offer` to be reviewed."""
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    git(folder, "config", "user.name", "Somebody")
-    git(folder, "config", "user.email", "somebody@example.org")
+    folder = begin_checkout(tmp_path / "checkout")
     (folder / "bench.py").write_text("rules = 1\n")
     (folder / FOLDER / "older").mkdir(parents=True)
     (folder / FOLDER / "older" / README).write_text("# Older\n")

@@ -21,8 +21,6 @@ from tests.submissions.corpus.cases import (
     rehash,
 )
 
-EARLY, LATE = "induction/early", "induction/late"
-
 
 def recorded(change: Change) -> Spoil:
     """Change an attribution behind correct digests."""

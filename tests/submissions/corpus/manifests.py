@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.submissions.manifest import CODE, MANIFEST, README, WITHDRAWAL
+from tests.conftest import EARLY, LATE
 from tests.submissions.corpus.cases import (
     ARRAYS,
     FIRST,
@@ -16,8 +17,6 @@ from tests.submissions.corpus.cases import (
     edit_manifest,
     rehash,
 )
-
-EARLY, LATE = "induction/early", "induction/late"
 
 
 def changed(change: Change) -> Spoil:

@@ -12,8 +12,9 @@ from bench.errors import UserError
 from bench.evaluation.reference_summary import reference_arrays, summarise
 from bench.models.loading import load_model, untrained_like
 from bench.perturbation.gates import gates, refuse_unless_passed
+from bench.perturbation.layout import Progress
 from bench.perturbation.protocol import SEED, Remember, measure, measure_null
-from bench.perturbation.stages import Arrays, Progress
+from bench.perturbation.stages import Arrays
 from bench.results.provenance import bench_digest
 from bench.results.reference_record import (
     Reference,

@@ -102,18 +102,30 @@ def centred_logit(
     Returns:
         For each prompt the mean over its copy sites, in nats. Differentiable.
     """
-    rows = torch.arange(len(batch), device=logits.device)[:, None]
-    at_sites = logits[rows, batch.sites]
-    correct = at_sites.gather(2, batch.targets[..., None]).squeeze(2)
-    return (correct - at_sites.mean(dim=2)).mean(dim=1)
+    return centred_logit_at_sites(at_positions(logits, batch.sites), batch)
+
+
+def centred_logit_at_sites(
+    logits: Float[Tensor, "P K vocab"], batch: PromptBatch
+) -> Float[Tensor, " P"]:
+    """Measure the same where there are no logits but those at the copy sites."""
+    correct = logits.gather(2, batch.targets[..., None]).squeeze(2)
+    return (correct - logits.mean(dim=2)).mean(dim=1)
+
+
+def at_positions(
+    values: Float[Tensor, "P T n"], positions: Int[Tensor, "P K"]
+) -> Float[Tensor, "P K n"]:
+    """Take some positions of each prompt."""
+    every = torch.arange(len(values), device=values.device)[:, None]
+    return values[every, positions]
 
 
 def target_probability(
     logits: Float[Tensor, "P T vocab"], batch: PromptBatch
 ) -> Float[Tensor, " P"]:
     """Return the correct token's probability, the mean over a prompt's copy sites."""
-    rows = torch.arange(len(batch), device=logits.device)[:, None]
-    shares = torch.softmax(logits[rows, batch.sites], dim=-1)
+    shares = torch.softmax(at_positions(logits, batch.sites), dim=-1)
     return shares.gather(2, batch.targets[..., None]).squeeze(2).mean(dim=1)
 
 
@@ -126,10 +138,9 @@ def half_losses(
         Mean cross-entropy for each prompt in nats: at the position before the source,
         where nothing tells the token, and at the copy site.
     """
-    rows = torch.arange(len(batch), device=logits.device)[:, None]
 
     def loss(positions: Tensor) -> Tensor:
-        picked = logits[rows, positions].flatten(0, 1)
+        picked = at_positions(logits, positions).flatten(0, 1)
         losses = functional.cross_entropy(
             picked, batch.targets.flatten(), reduction="none"
         )

@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from bench.models.edits import Edit
 from bench.models.subject import SubjectModel
@@ -220,3 +221,34 @@ def run(
         states=tuple(recorder.points[1:]),
         logits_or_none=output.logits if logits else None,
     )
+
+
+def run_from(
+    model: SubjectModel,
+    ids: Int[Tensor, "B T"],
+    *,
+    block: int,
+    state: Float[Tensor, "B T d"],
+    edits: Mapping[int, Edit] | None = None,
+    cache: DynamicCache | None = None,
+) -> list[Float[Tensor, "B T d"]]:
+    """Run the blocks from one on, without logits.
+
+    Args:
+        model: The subject model.
+        ids: Token ids, which only set the shape.
+        block: The first block to run.
+        state: What enters it: residual point ``2 * block``.
+        edits: Section number to the edit of its write.
+        cache: Keys and values of the positions before these; the run writes its own
+            to it. None if these are the first positions.
+
+    Returns:
+        The residual points from the state on; the state itself is the first.
+    """
+    recorder = _Recorder(start=state, edits=edits or {})
+    with _passing(model, block), _recording(model, recorder, block):
+        model.module.base_model(
+            input_ids=ids, past_key_values=cache, use_cache=cache is not None
+        )
+    return recorder.points

@@ -61,19 +61,21 @@ def perturbation_tangents(
     ids: Int[Tensor, "P T"],
     embeddings: Float[Tensor, "P T d"],
     directions: Directions,
-) -> Float[Tensor, "P J T d"]:
-    """Return ``|x_0,j| u`` at each source j and zero elsewhere.
+) -> Float[Tensor, "P J d"]:
+    """Return ``|x_0,j| u`` for each source j.
 
     u is the unit vector from the source token's embedding to the other token's, both as
     they enter block 0 at position j.
     """
-    n_prompts, n_sources = directions.positions.shape
-    swapped = ids[:, None].repeat(1, n_sources, 1)
-    column = directions.positions[..., None]
-    swapped.scatter_(2, column, directions.other_tokens[..., None])
-    others = model.embed(swapped.flatten(0, 1)).unflatten(0, (n_prompts, n_sources))
-    difference = others - embeddings[:, None]  # zero but at the source
-    norm = embeddings.norm(dim=-1)[:, None].expand(swapped.shape)
-    length = norm.gather(2, column)
-    unit = difference / difference.norm(dim=(2, 3), keepdim=True)
-    return unit * length[..., None]
+    columns: list[Tensor] = []
+    every = torch.arange(len(ids), device=ids.device)
+    for position, token in zip(
+        directions.positions.T, directions.other_tokens.T, strict=True
+    ):
+        swapped = ids.clone()
+        swapped[every, position] = token
+        own = embeddings[every, position]
+        difference = model.embed(swapped)[every, position] - own
+        length = own.norm(dim=-1, keepdim=True)
+        columns.append(difference / difference.norm(dim=-1, keepdim=True) * length)
+    return torch.stack(columns, dim=1)

@@ -12,20 +12,15 @@ import numpy as np
 from torch import Tensor
 
 from bench.models.subject import SubjectModel
+from bench.perturbation.layout import Bench, Progress, lay_out, no_progress
 from bench.perturbation.measurement import Measurement, excess
 from bench.perturbation.regime import STRENGTHS, find_regime
+from bench.perturbation.replacements import clean_writes, mean_of_others, resampled
 from bench.perturbation.stages import (
     Arrays,
-    Bench,
-    Progress,
     ablated_signatures,
-    clean_writes,
     full_response,
-    lay_out,
-    mean_of_others,
-    no_progress,
     plain_behaviour,
-    resampled,
     strength_sweep,
 )
 from bench.profiles.promptwise import PromptwiseReference
@@ -33,9 +28,6 @@ from bench.tasks.prompts import Prompt
 
 SEED = 0
 """Seed of the perturbations' directions, a part of the protocol."""
-
-CHUNK = 4
-"""Prompts measured at once."""
 
 RESAMPLINGS = (1, 2)
 """How many prompts further on the writes of each resampling are taken from. What one
@@ -68,7 +60,7 @@ def measure(
         seed: Seed of the directions.
         remember: Called for each stage; it may return arrays of an earlier run.
     """
-    bench = lay_out(model, prompts, seed=seed, chunk=CHUNK)
+    bench = lay_out(model, prompts, seed=seed)
     behaviour = remember(
         "behaviour", lambda progress: plain_behaviour(bench, progress=progress)
     )
@@ -103,7 +95,7 @@ def measure_null(
     remember: Remember = compute_anew,
 ) -> PromptwiseReference:
     """Measure both profiles on a model without the behaviour, without any gate."""
-    bench = lay_out(model, prompts, seed=SEED, chunk=CHUNK)
+    bench = lay_out(model, prompts, seed=SEED)
     response = remember(
         "untrained-response",
         lambda progress: full_response(bench, strength=strength, progress=progress),

@@ -38,6 +38,14 @@ class Readouts:
         """Take some of the prompts."""
         return Readouts(self.weights[prompts])
 
+    def part(self, sources: slice, start: int) -> "Readouts":
+        """Take some sources at the sites from a position on.
+
+        The readouts of all parts add up to those of the whole if no site that is read
+        lies before a part's.
+        """
+        return Readouts(self.weights[:, :, sources, start:])
+
 
 def build_readouts(prompts: Sequence[Prompt], *, device: torch.device) -> Readouts:
     """Turn the probes of prompts into weights."""

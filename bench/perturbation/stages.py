@@ -1,10 +1,10 @@
 """The measurements behind a reference, stage by stage, as plain arrays.
 
-Shapes: P prompts, R readouts, N = S + 1 residual points, S sections, E strengths.
+Shapes: P prompts, R readouts, N = S + 1 residual points, S sections, E strengths, J
+sources of a prompt, T positions.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,77 +12,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bench.models.behaviour import (
-    PromptBatch,
+    at_positions,
     centred_logit,
+    centred_logit_at_sites,
     half_losses,
-    to_batch,
 )
-from bench.models.edits import replace_write
-from bench.models.subject import SubjectModel
 from bench.models.trace import run
-from bench.perturbation.direction import draw_directions, perturbation_tangents
-from bench.perturbation.readout import READOUTS, Readouts, build_readouts
-from bench.perturbation.response import Probing, Response, measure_response
-from bench.tasks.prompts import Prompt, check_readable
+from bench.perturbation.differences import difference_at
+from bench.perturbation.layout import Bench, Progress, Step
+from bench.perturbation.readout import READOUTS
+from bench.perturbation.response import Probing
+from bench.perturbation.source_runs import SourceRuns
 
 Arrays = dict[str, Float[np.ndarray, "..."]]
-Progress = Callable[[int, int], None]
-"""(done, total) of the stage under way."""
 
 COPY, CONTROL = READOUTS.index("copy"), READOUTS.index("control")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A model with prompts laid out for measuring."""
-
-    model: SubjectModel
-    batch: PromptBatch
-    readouts: Readouts
-    repeated: Probing
-    control: Probing
-    chunk: int
-    """Prompts measured at once. It changes memory and speed, never the result."""
-
-    @property
-    def chunks(self) -> list[slice]:
-        """Slices that cover all prompts."""
-        starts = range(0, len(self.batch), self.chunk)
-        return [slice(start, start + self.chunk) for start in starts]
-
-    def first(self, count: int) -> "Bench":
-        """Take the first prompts."""
-        rows = slice(count)
-        return replace(
-            self,
-            batch=self.batch.first(count),
-            readouts=self.readouts.rows(rows),
-            repeated=self.repeated.rows(rows),
-            control=self.control.rows(rows),
-        )
-
-
-def lay_out(
-    model: SubjectModel, prompts: Sequence[Prompt], *, seed: int, chunk: int
-) -> Bench:
-    """Make repeated and control prompts ready; both are perturbed the same way."""
-    check_readable(prompts, vocabulary=model.vocabulary, context=model.context)
-    batch = to_batch(prompts, device=model.device)
-    directions = draw_directions(prompts, seed=seed, device=model.device)
-
-    def probing(ids: Tensor) -> Probing:
-        embeddings = model.embed(ids)
-        tangents = perturbation_tangents(model, ids, embeddings, directions)
-        return Probing(ids, embeddings, tangents)
-
-    return Bench(
-        model=model,
-        batch=batch,
-        readouts=build_readouts(prompts, device=model.device),
-        repeated=probing(batch.clean),
-        control=probing(batch.control),
-        chunk=chunk,
-    )
+FIELDS = ("relative", "raw", "gain", "additive")
 
 
 def strength_sweep(
@@ -93,24 +38,30 @@ def strength_sweep(
     Args:
         bench: What to measure.
         strengths: Strengths; None is the exact linear response.
-        progress: Called after every chunk of prompts.
+        progress: Called after every strength of some prompts.
 
     Returns:
         ``copy_response`` [E, N]: Q at the copy sites, mean over probes and prompts.
     """
-    total, done = len(strengths) * len(bench.chunks), 0
-    rows: list[Tensor] = []
-    for strength in strengths:
-        read: list[Tensor] = []
-        for chunk in bench.chunks:
-            response = measure_response(
-                bench.model, bench.repeated.rows(chunk), strength=strength
-            )
-            read.append(bench.readouts.rows(chunk).read(response.relative)[:, COPY])
-            done += 1
-            progress(done, total)
-        rows.append(torch.cat(read).double().mean(dim=0))
-    return {"copy_response": _numpy(torch.stack(rows))}
+
+    def work(prompts: slice, step: Step) -> Float[Tensor, "E P N"]:
+        runs = SourceRuns(bench.model, bench.repeated.rows(prompts))
+        readouts = bench.readouts.rows(prompts)
+        rows: list[Tensor] = []
+        for strength in strengths:
+            difference = difference_at(strength)
+            parts = [
+                readouts.part(group.sources, group.start).read(
+                    runs.respond(group, difference).relative
+                )
+                for group in runs.groups
+            ]
+            rows.append(torch.stack(parts).sum(dim=0)[:, COPY])
+            step()
+        return torch.stack(rows)
+
+    found = bench.by_chunks(work, steps=len(strengths), progress=progress)
+    return {"copy_response": _numpy(torch.cat(found, dim=1).double().mean(dim=1))}
 
 
 def full_response(
@@ -123,28 +74,46 @@ def full_response(
         ``_gain``, ``_additive`` [P, R, S]; and ``<prompts>_mean_relative`` [J, N, T],
         Q itself averaged over prompts.
     """
+    sets = {"repeated": bench.repeated, "control": bench.control}
+
+    def work(prompts: slice, step: Step) -> Arrays:
+        found: Arrays = {}
+        for name, probing in sets.items():
+            read = _read_all(bench, probing, prompts, strength)
+            found |= {f"{name}_{key}": value for key, value in read.items()}
+            step()
+        return found
+
+    parts = bench.by_chunks(work, steps=len(sets), progress=progress)
     found: Arrays = {}
-    total = 2 * len(bench.chunks)
-    for index, name in enumerate(("repeated", "control")):
-        probing: Probing = getattr(bench, name)
-        parts: list[Arrays] = []
-        for number, chunk in enumerate(bench.chunks, start=1):
-            response = measure_response(
-                bench.model, probing.rows(chunk), strength=strength
-            )
-            parts.append(_read_all(response, bench.readouts.rows(chunk)))
-            progress(index * len(bench.chunks) + number, total)
-        sums = np.sum([part.pop("mean_relative") for part in parts], axis=0)
-        found[f"{name}_mean_relative"] = sums / len(probing)
-        for key in parts[0]:
-            found[f"{name}_{key}"] = np.concatenate([part[key] for part in parts])
+    for key in parts[0]:
+        values = [part[key] for part in parts]
+        if key.endswith("mean_relative"):
+            found[key] = np.sum(values, axis=0) / len(bench)
+        else:
+            found[key] = np.concatenate(values)
     return found
 
 
-def _read_all(response: Response, readouts: Readouts) -> Arrays:
-    fields = ("relative", "raw", "gain", "additive")
-    read = {key: _numpy(readouts.read(getattr(response, key))) for key in fields}
-    return read | {"mean_relative": _numpy(response.relative.sum(dim=0))}
+def _read_all(
+    bench: Bench, probing: Probing, prompts: slice, strength: float | None
+) -> Arrays:
+    """Read every field for some prompts; the mean of Q is a sum as yet."""
+    runs = SourceRuns(bench.model, probing.rows(prompts))
+    readouts, difference = bench.readouts.rows(prompts), difference_at(strength)
+    sums: dict[str, Tensor] = {}
+    rows: list[Tensor] = []
+    for group in runs.groups:
+        response = runs.respond(group, difference)
+        weights = readouts.part(group.sources, group.start)
+        for field in FIELDS:
+            part = weights.read(getattr(response, field))
+            sums[field] = sums[field] + part if field in sums else part
+        # before its source nothing moves
+        later = response.relative.sum(dim=0)
+        rows.append(torch.nn.functional.pad(later, (group.start, 0)))
+    read = {field: _numpy(value) for field, value in sums.items()}
+    return read | {"mean_relative": _numpy(torch.cat(rows))}
 
 
 def ablated_signatures(
@@ -161,75 +130,60 @@ def ablated_signatures(
         replacements: What each section writes instead, for each prompt. Control prompts
             get the same writes as the repeated prompts they belong to.
         strength: Perturbation strength.
-        progress: Called after every section.
+        progress: Called after every section of some prompts.
 
     Returns:
         ``signature`` [P, S]: final signature, per prompt and ablated section;
         ``logit`` [P, S]: the centred logit under the same ablation, in nats.
     """
-    signatures: list[Tensor] = []
-    logits: list[Tensor] = []
-    for section in range(bench.model.n_sections):
-        parts = [
-            _ablated_final(bench, section, replacements[section], chunk, strength)
-            for chunk in bench.chunks
+
+    def work(prompts: slice, step: Step) -> tuple[Tensor, Tensor]:
+        part = bench.rows(prompts)
+        writes = replacements[:, prompts]
+        repeated, final = _ablated(part, part.repeated, writes, strength, step)
+        control, _ = _ablated(part, part.control, writes, strength, step)
+        return repeated - control, _logits(part, final)
+
+    steps = 2 * bench.model.n_sections
+    found = bench.by_chunks(work, steps=steps, progress=progress)
+    signatures, logits = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return {"signature": _numpy(signatures), "logit": _numpy(logits)}
+
+
+def _ablated(
+    part: Bench,
+    probing: Probing,
+    writes: Float[Tensor, "S P T d"],
+    strength: float | None,
+    step: Step,
+) -> tuple[Float[Tensor, "P S"], Float[Tensor, "S P K d"]]:
+    """Return the final excess at the copy sites, and the last points at these sites."""
+    runs = SourceRuns(part.model, probing)
+    difference = difference_at(strength)
+    entries = [(group, runs.entries(group, difference)) for group in runs.groups]
+    finals: list[Tensor] = []
+    at_sites: list[Tensor] = []
+    for section, write in enumerate(writes):
+        ablation = runs.ablate(section, write)
+        read = torch.zeros(())
+        for group, entry in entries:
+            response = runs.respond_under(ablation, group, difference, entries=entry)
+            weights = part.readouts.part(group.sources, group.start)
+            read = read + weights.read(response.relative)[..., 0]
+        finals.append(read[:, COPY] - read[:, CONTROL])
+        at_sites.append(at_positions(ablation.clean.points[-1], part.batch.sites))
+        step()
+    return torch.stack(finals, dim=1), torch.stack(at_sites)
+
+
+def _logits(part: Bench, at_sites: Float[Tensor, "S P K d"]) -> Float[Tensor, "P S"]:
+    """Return the centred logit for last points under each ablation."""
+    with torch.no_grad():
+        found = [
+            centred_logit_at_sites(part.model.read_out(points), part.batch)
+            for points in at_sites
         ]
-        signatures.append(torch.cat(parts))
-        logits.append(_ablated_logit(bench, section, replacements[section]))
-        progress(section + 1, bench.model.n_sections)
-    return {
-        "signature": _numpy(torch.stack(signatures, dim=1)),
-        "logit": _numpy(torch.stack(logits, dim=1)),
-    }
-
-
-def _ablated_final(
-    bench: Bench, section: int, value: Tensor, chunk: slice, strength: float | None
-) -> Float[Tensor, " P"]:
-    readouts = bench.readouts.rows(chunk)
-    excess: list[Tensor] = []
-    for probing in (bench.repeated, bench.control):
-        response = measure_response(
-            bench.model,
-            probing.rows(chunk),
-            strength=strength,
-            replaced={section: value[chunk]},
-        )
-        final = readouts.read(response.final_relative)[..., 0]
-        excess.append(final[:, COPY] - final[:, CONTROL])
-    return excess[0] - excess[1]
-
-
-def _ablated_logit(bench: Bench, section: int, value: Tensor) -> Float[Tensor, " P"]:
-    with torch.no_grad():
-        trace = run(
-            bench.model, bench.batch.clean, edits={section: replace_write(value)}
-        )
-    return centred_logit(trace.logits, bench.batch)
-
-
-def clean_writes(bench: Bench) -> Float[Tensor, "S P T d"]:
-    """Run the repeated prompts and return every section's write."""
-    with torch.no_grad():
-        trace = run(bench.model, bench.batch.clean, logits=False)
-    return torch.stack(trace.writes)
-
-
-def mean_of_others(writes: Float[Tensor, "S P T d"]) -> Float[Tensor, "S P T d"]:
-    """Average each section's write, position by position, over all other prompts.
-
-    Pooling over positions instead would carry first-half writes to second-half sites
-    and report sections that do not matter.
-    """
-    n_prompts = writes.shape[1]
-    return (writes.sum(dim=1, keepdim=True) - writes) / (n_prompts - 1)
-
-
-def resampled(
-    writes: Float[Tensor, "S P T d"], *, shift: int = 1
-) -> Float[Tensor, "S P T d"]:
-    """Take each section's write from the prompt ``shift`` places further on."""
-    return writes.roll(-shift, dims=1)
+    return torch.stack(found, dim=1)
 
 
 def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:
@@ -256,7 +210,3 @@ def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:
 
 def _numpy(tensor: Tensor) -> Float[np.ndarray, "..."]:
     return tensor.detach().double().cpu().numpy()
-
-
-def no_progress(_done: int, _total: int) -> None:
-    """Show nothing."""

@@ -13,7 +13,8 @@ from jaxtyping import Float
 
 from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
-from bench.perturbation.stages import lay_out, no_progress, plain_behaviour
+from bench.perturbation.layout import lay_out, no_progress
+from bench.perturbation.stages import plain_behaviour
 from bench.profiles.promptwise import ProfileName
 from bench.results.targets import NORM_GROWTH, Nulls, measure_yardstick
 from bench.scores.nulls import ANALYTIC
@@ -29,8 +30,6 @@ DISCOVERY = 32
 """Prompts of a fresh circuit, as many as the planted tasks of ``core`` have."""
 FEWEST_REFERENCE = 17
 """Prompts that the recipe wants drawn for a reference; none is measured here."""
-CHUNK = 4
-"""Prompts perturbed at a time; nothing depends on it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -145,6 +144,6 @@ def analytic_nulls(n_sections: int) -> dict[str, Float[np.ndarray, " S"]]:
 
 def measured_nulls(model: SubjectModel, prompts: Sequence[Prompt]) -> Nulls:
     """Return the analytic nulls and the growth of the residual's norm."""
-    bench = lay_out(model, prompts, seed=0, chunk=CHUNK)
+    bench = lay_out(model, prompts, seed=0)
     growth = plain_behaviour(bench, progress=no_progress)["norm_growth"]
     return analytic_nulls(model.n_sections) | {NORM_GROWTH: growth}

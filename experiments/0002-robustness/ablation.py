@@ -18,15 +18,10 @@ from bench.models.behaviour import centred_logit
 from bench.models.edits import replace_write
 from bench.models.subject import SubjectModel
 from bench.models.trace import run
+from bench.perturbation.layout import Bench
+from bench.perturbation.replacements import clean_writes, mean_of_others, resampled
 from bench.perturbation.response import Probing
-from bench.perturbation.stages import (
-    CONTROL,
-    COPY,
-    Bench,
-    clean_writes,
-    mean_of_others,
-    resampled,
-)
+from bench.perturbation.stages import CONTROL, COPY
 
 Writes = Float[Tensor, "S P T d"]
 

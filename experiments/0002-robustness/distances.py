@@ -5,7 +5,8 @@ from measuring import prepare, respond
 from settings import Setting
 
 from bench.models.subject import SubjectModel
-from bench.perturbation.stages import COPY, Bench
+from bench.perturbation.layout import Bench
+from bench.perturbation.stages import COPY
 
 SETTING = Setting(prompts=8)
 

@@ -20,10 +20,9 @@ from torch import Tensor
 
 from bench.models.loading import untrained_like
 from bench.models.subject import SubjectModel
-from bench.perturbation.protocol import CHUNK
+from bench.perturbation.layout import Bench, lay_out
 from bench.perturbation.readout import READOUTS
 from bench.perturbation.response import Probing, Response, measure_response
-from bench.perturbation.stages import Bench, lay_out
 from bench.profiles.promptwise import PromptwiseReference, composition
 from bench.scores.correlation import pearson
 from bench.scores.halves import reliability
@@ -56,7 +55,7 @@ def prepare(model: SubjectModel, setting: Setting) -> Bench:
     if setting.untrained:
         model = untrained_like(model, seed=0)
     prompts = _prompts(setting, last_token=model.vocabulary - 1)
-    bench = lay_out(model, prompts, seed=setting.direction_seed, chunk=CHUNK)
+    bench = lay_out(model, prompts, seed=setting.direction_seed)
     if setting.direction == "token":
         return bench
     return replace(

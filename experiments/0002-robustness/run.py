@@ -44,7 +44,8 @@ from bench.models.architectures.registry import find_architecture
 from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
 from bench.models.weights import load_folder
-from bench.perturbation.stages import ablated_signatures, full_response, no_progress
+from bench.perturbation.layout import no_progress
+from bench.perturbation.stages import ablated_signatures, full_response
 from bench.tasks.planted import PlantedRecipe
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -21,15 +21,13 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.models.planted.build import build_planted
+from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import copy_ratio, excess
+from bench.perturbation.replacements import clean_writes, mean_of_others
 from bench.perturbation.stages import (
     Arrays,
     ablated_signatures,
-    clean_writes,
     full_response,
-    lay_out,
-    mean_of_others,
-    no_progress,
     plain_behaviour,
 )
 from bench.profiles.promptwise import PROFILES, PromptwiseReference

@@ -27,15 +27,10 @@ from bench.models.loading import untrained_like
 from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
 from bench.models.weights import load_folder
+from bench.perturbation.layout import Bench, lay_out, no_progress
 from bench.perturbation.measurement import copy_ratio, excess, peak
 from bench.perturbation.regime import LARGEST_CHANGE, STRENGTHS
-from bench.perturbation.stages import (
-    Bench,
-    full_response,
-    lay_out,
-    no_progress,
-    strength_sweep,
-)
+from bench.perturbation.stages import full_response, strength_sweep
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 from bench.tasks.planted import ARCHITECTURES, PlantedRecipe
 from bench.tasks.registry import data_root

@@ -9,13 +9,17 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
+from torch.nn import functional
 
 from bench.models.loading import load_model
-from bench.perturbation.response import Probing, measure_response
-from bench.perturbation.stages import Bench, lay_out
+from bench.perturbation.differences import difference_at
+from bench.perturbation.layout import Bench, lay_out
+from bench.perturbation.response import Probing
+from bench.perturbation.source_runs import SourceRuns
 from bench.tasks.registry import data_root, find_task
 
 STRENGTH = 1e-3
+DIFFERENCE = difference_at(STRENGTH)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +31,13 @@ def prompt() -> Bench:
 
 
 def ours(prompt: Bench) -> Tensor:
-    """All sources in one batch, no logits, writes caught by hooks."""
-    response = measure_response(prompt.model, prompt.repeated, strength=STRENGTH)
-    return response.relative[0]
+    """Runs from the sources on, a few sources at once, no logits."""
+    runs = SourceRuns(prompt.model, prompt.repeated)
+    rows = [
+        functional.pad(runs.respond(group, DIFFERENCE).relative[0], (group.start, 0))
+        for group in runs.groups
+    ]
+    return torch.cat(rows)
 
 
 def one_forward_each(prompt: Bench) -> Tensor:
@@ -37,8 +45,11 @@ def one_forward_each(prompt: Bench) -> Tensor:
     probing = prompt.repeated
     clean = _states(prompt, probing, probing.embeddings)
     rows: list[Tensor] = []
-    for tangent in probing.tangents[0]:
-        moved = _states(prompt, probing, probing.embeddings + STRENGTH * tangent)
+    sources = zip(probing.positions[0], probing.tangents[0], strict=True)
+    for position, tangent in sources:
+        embeddings = probing.embeddings.clone()
+        embeddings[0, position] += STRENGTH * tangent
+        moved = _states(prompt, probing, embeddings)
         change = (moved - clean).norm(dim=-1) / STRENGTH
         rows.append(change / clean.norm(dim=-1))
     return torch.stack(rows)

@@ -11,7 +11,6 @@ from typing import cast
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from bench.errors import UserError
 from bench.models.architectures.registry import KNOWN, find_architecture
@@ -20,25 +19,10 @@ from bench.models.linear_response import linear_response
 from bench.models.loading import untrained_like
 from bench.models.subject import SubjectModel
 from bench.models.trace import run
-from bench.models.weights import ATTENTION, load_folder
+from bench.models.weights import load_folder
+from tests.contracts.random_models import random_subject
 
 assert_close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-4)
-
-SMALL = {
-    "vocab_size": 40,
-    "hidden_size": 16,
-    "intermediate_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "max_position_embeddings": 32,
-    "query_pre_attn_scalar": 8,
-    "sliding_window": 4,  # shorter than the prompts, so that a window is one
-    "final_logit_softcapping": 3.0,  # low enough to bend these logits
-    "pad_token_id": None,
-}
-"""Every architecture takes what it knows of these."""
 
 SECTIONS = range(6)
 
@@ -46,17 +30,7 @@ SECTIONS = range(6)
 @pytest.fixture(scope="module", params=sorted(KNOWN))
 def subject(request: pytest.FixtureRequest) -> SubjectModel:
     """A random model of three blocks whose every parameter matters."""
-    config = AutoConfig.for_model(request.param, **SMALL)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module = AutoModelForCausalLM.from_config(
-            config, attn_implementation=ATTENTION, dtype=torch.float32
-        )
-        for parameter in module.parameters():
-            parameter.data += 0.25 * torch.randn_like(parameter)
-    module.eval()
-    module.requires_grad_(False)
-    return SubjectModel(module, KNOWN[request.param])
+    return random_subject(request.param)
 
 
 @pytest.fixture(scope="module")

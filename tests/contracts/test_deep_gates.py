@@ -12,6 +12,7 @@ from bench.perturbation.gates import (
     LEAST_RATIO_TO_PROMPTS,
     LEAST_RATIO_TO_SITES,
 )
+from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import copy_ratio, excess
 from bench.perturbation.regime import (
     LARGEST_CHANGE,
@@ -19,13 +20,7 @@ from bench.perturbation.regime import (
     deviations,
     find_regime,
 )
-from bench.perturbation.stages import (
-    Arrays,
-    full_response,
-    lay_out,
-    no_progress,
-    strength_sweep,
-)
+from bench.perturbation.stages import Arrays, full_response, strength_sweep
 from bench.tasks.drawing import draw_prompts
 from bench.tasks.planted import PlantedRecipe, draw_placement
 

@@ -17,8 +17,9 @@ from bench.models.architectures.registry import find_architecture
 from bench.models.memory import bytes_needed, count_parameters
 from bench.models.subject import SubjectModel
 from bench.models.trace import run
+from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import excess
-from bench.perturbation.stages import full_response, lay_out, no_progress
+from bench.perturbation.stages import full_response
 from bench.tasks.prompts import check_readable
 from bench.tasks.registry import data_root, find_task, read_suites
 

@@ -9,9 +9,10 @@ import torch
 from bench.errors import ReferenceRefusedError
 from bench.models.loading import load_model, untrained_like
 from bench.perturbation.gates import Gate, gates, refuse_unless_passed
+from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import excess
-from bench.perturbation.protocol import CHUNK, SEED, measure
-from bench.perturbation.stages import full_response, lay_out, no_progress
+from bench.perturbation.protocol import SEED, measure
+from bench.perturbation.stages import full_response
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.promptwise import PROFILES
 from bench.results.reference_record import Reference, read_reference, reference_path
@@ -21,6 +22,8 @@ from bench.tasks.planted import ARCHITECTURES, draw_placement
 from bench.tasks.registry import data_root, find_task, read_suites, task_files
 from tests.conftest import score_against
 
+FEW = 4
+"""Prompts that are measured again."""
 ROOT = data_root()
 TASKS = [
     name
@@ -178,7 +181,7 @@ def test_no_null_has_skill(reference: Reference) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize(("chunk", "threads"), [(CHUNK, 1), (1, 2)])
+@pytest.mark.parametrize(("chunk", "threads"), [(FEW, 1), (1, 2)])
 def test_first_prompts_are_measured_again(
     name: str, chunk: int, threads: int, set_threads: Callable[[int], None]
 ) -> None:
@@ -190,12 +193,12 @@ def test_first_prompts_are_measured_again(
     bench = lay_out(load_model(task, device="cpu"), prompts, seed=SEED, chunk=chunk)
 
     again = full_response(
-        bench.first(CHUNK),
+        bench.first(FEW),
         strength=stored.record.regime.strength,
         progress=no_progress,
     )
 
-    expected = stored.arrays["gain"][:CHUNK]
+    expected = stored.arrays["gain"][:FEW]
     np.testing.assert_allclose(
         excess(again, "gain"), expected, atol=0.01 * np.abs(expected).max()
     )

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from bench.models.subject import SubjectModel
+from bench.perturbation.layout import Bench, lay_out
 from bench.perturbation.measurement import Measurement
 from bench.perturbation.regime import find_regime
 from bench.perturbation.response import Probing
-from bench.perturbation.stages import Bench, lay_out
 from bench.tasks.prompts import Prompt
 
 

@@ -3,9 +3,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from bench.perturbation.layout import Bench, no_progress
 from bench.perturbation.measurement import excess, read
 from bench.perturbation.readout import READOUTS
-from bench.perturbation.stages import Bench, full_response, no_progress
+from bench.perturbation.stages import full_response
 
 
 def random_response() -> dict[str, np.ndarray]:
@@ -87,11 +88,11 @@ def test_identities_on_a_model(
 
 def dilution_by_definition(bench: Bench, strength: float | None) -> np.ndarray:
     """Take |dx_s| (1/|x_s| - 1/|x_(s+1)|) at the probes' pairs, in excess of both."""
-    from bench.perturbation.response import measure_response
+    from tests.perturbation.whole import whole_response
 
     terms = []
     for probing in (bench.repeated, bench.control):
-        response = measure_response(bench.model, probing, strength=strength)
+        response = whole_response(bench.model, probing, strength=strength)
         before = response.size[:, :, :-1]
         inverse = 1 / response.residual
         lost = before * (inverse[:, :, :-1] - inverse[:, :, 1:])

@@ -7,10 +7,11 @@ from bench.errors import ReferenceRefusedError
 from bench.models.loading import untrained_like
 from bench.models.subject import SubjectModel
 from bench.perturbation.gates import gates, refuse_unless_passed
+from bench.perturbation.layout import Progress
 from bench.perturbation.measurement import Measurement
 from bench.perturbation.protocol import compute_anew, measure, measure_null
 from bench.perturbation.regime import STRENGTHS
-from bench.perturbation.stages import Arrays, Progress
+from bench.perturbation.stages import Arrays
 from bench.tasks.prompts import Prompt
 
 

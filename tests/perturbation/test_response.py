@@ -7,8 +7,9 @@ from torch.testing import assert_close
 
 from bench.models.subject import SubjectModel
 from bench.perturbation.direction import draw_directions
-from bench.perturbation.response import Probing, Response, measure_response
+from bench.perturbation.response import Probing, Response
 from bench.tasks.prompts import Prompt
+from tests.perturbation.whole import whole_response
 
 FIELDS = ("relative", "raw", "gain", "additive")
 CPU = torch.device("cpu")
@@ -32,7 +33,7 @@ def test_response_equals_a_loop_over_sources(
     """All fields equal those of plain runs that perturb one source at a time."""
     strength = 0.05  # large, so that rounding is far below the tolerance
     replaced = None if section is None else {section: replacement}
-    found = measure_response(tiny_model, probing, strength=strength, replaced=replaced)
+    found = whole_response(tiny_model, probing, strength=strength, replaced=replaced)
     directions = draw_directions(few_prompts, seed=0, device=CPU)
 
     for p in range(2):
@@ -57,8 +58,8 @@ def test_replacement_changes_the_response(
     tiny_model: SubjectModel, probing: Probing, replacement: Tensor
 ) -> None:
     """A replaced write is in force: the response differs, the section adds nothing."""
-    plain = measure_response(tiny_model, probing, strength=0.01)
-    replaced = measure_response(
+    plain = whole_response(tiny_model, probing, strength=0.01)
+    replaced = whole_response(
         tiny_model, probing, strength=0.01, replaced={2: replacement}
     )
 
@@ -74,13 +75,13 @@ def test_exact_response_is_the_limit_of_small_strengths(
 ) -> None:
     """The finite difference tends to the exact response, linearly in the strength."""
     for replaced in (None, {1: replacement}):
-        exact = measure_response(
+        exact = whole_response(
             tiny_model, probing, strength=None, replaced=replaced
         ).relative
         gaps = [
             float(
                 (
-                    measure_response(
+                    whole_response(
                         tiny_model, probing, strength=strength, replaced=replaced
                     ).relative
                     - exact
@@ -100,10 +101,9 @@ def test_response_starts_at_one_at_the_source(
     tiny_model: SubjectModel, probing: Probing, strength: float | None
 ) -> None:
     """At point 0 the response is 1 at the source and 0 everywhere else."""
-    found = measure_response(tiny_model, probing, strength=strength)
-    at_source = probing.tangents.norm(dim=-1) > 0
-
-    expected = at_source.float()
+    found = whole_response(tiny_model, probing, strength=strength)
+    expected = torch.zeros(3, probing.n_sources, 17)
+    expected.scatter_(2, probing.positions[..., None], 1.0)
     assert_close(found.relative[:, :, 0], expected, rtol=1e-4, atol=1e-5)
     assert_close(found.raw[:, :, 0], expected, rtol=1e-4, atol=1e-5)
 
@@ -113,23 +113,23 @@ def test_nothing_moves_before_the_source(
     tiny_model: SubjectModel, probing: Probing, strength: float | None
 ) -> None:
     """A causal model cannot respond at positions before the perturbed one."""
-    found = measure_response(tiny_model, probing, strength=strength)
+    found = whole_response(tiny_model, probing, strength=strength)
 
     for p in range(len(probing)):
-        for j in range(probing.tangents.shape[1]):
-            source = int(probing.tangents[p, j].norm(dim=-1).argmax())
+        for j in range(probing.n_sources):
+            source = int(probing.positions[p, j])
             assert found.relative[p, j, :, :source].abs().max() < 1e-3
             assert found.relative[p, j, -1, source:].min() > 1e-3
 
 
 def test_fields_hang_together(tiny_model: SubjectModel, probing: Probing) -> None:
     """Additive parts sum to the final response, gains to the growth of the change."""
-    found = measure_response(tiny_model, probing, strength=None)
-    away = (probing.tangents.norm(dim=-1) == 0)[:, :, None]
+    found = whole_response(tiny_model, probing, strength=None)
+    away = torch.ones(found.relative[:, :, :1].shape)
+    away.scatter_(3, probing.positions[:, :, None, None], 0.0)
 
     total = found.additive.sum(dim=2, keepdim=True)
     assert_close(total * away, found.relative[:, :, -1:] * away, rtol=1e-4, atol=1e-5)
-    assert_close(found.final_relative, found.relative[:, :, -1:])
     assert_close(
         (found.gain * found.residual[:, :, 1:]).sum(dim=2),
         found.size[:, :, -1] - found.size[:, :, 0],

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,21 +10,17 @@ from torch.testing import assert_close
 from bench.models.behaviour import centred_logit, half_losses
 from bench.models.subject import SubjectModel
 from bench.perturbation.direction import draw_directions
+from bench.perturbation.layout import Bench, lay_out, no_progress
 from bench.perturbation.readout import READOUTS
-from bench.perturbation.response import measure_response
+from bench.perturbation.replacements import clean_writes, mean_of_others, resampled
 from bench.perturbation.stages import (
-    Bench,
     ablated_signatures,
-    clean_writes,
     full_response,
-    lay_out,
-    mean_of_others,
-    no_progress,
     plain_behaviour,
-    resampled,
     strength_sweep,
 )
 from bench.tasks.prompts import Prompt
+from tests.perturbation.whole import whole_response
 
 
 class Calls(list[tuple[int, int]]):
@@ -33,10 +30,14 @@ class Calls(list[tuple[int, int]]):
         """Remember one report."""
         self.append((done, total))
 
-    def reach_the_end(self) -> bool:
-        """Whether every step was reported, the last one too."""
-        total = self[-1][1]
-        return self == [(done, total) for done in range(1, total + 1)]
+    def reach_the_end(self, total: int) -> bool:
+        """Whether every report is further than the one before, the last at the end."""
+        done = [report for report, _ in self]
+        return (
+            all(a < b for a, b in pairwise([0, *done]))
+            and done[-1] == total
+            and {of for _, of in self} == {total}
+        )
 
 
 def test_both_prompt_sets_are_perturbed_alike(
@@ -50,10 +51,32 @@ def test_both_prompt_sets_are_perturbed_alike(
 
 
 def test_chunks_cover_all_prompts(laid_out: Bench) -> None:
-    """Chunks of two cover three prompts once each."""
-    covered = [i for chunk in laid_out.chunks for i in range(3)[chunk]]
+    """Chunks of two cover three prompts once each; each reports its steps."""
+    calls = Calls()
 
-    assert covered == [0, 1, 2]
+    def work(prompts: slice, step: Callable[[], None]) -> list[int]:
+        step()
+        step()
+        return list(range(3)[prompts])
+
+    found = laid_out.by_chunks(work, steps=2, progress=calls)
+
+    assert found == [[0, 1], [2]]
+    assert calls == [(2, 6), (4, 6), (5, 6), (6, 6)]
+
+
+def test_chunks_shrink_when_memory_runs_out(laid_out: Bench) -> None:
+    """The same work is done on fewer prompts, and progress tells the truth."""
+    calls = Calls()
+
+    def work(prompts: slice, step: Callable[[], None]) -> list[int]:
+        if prompts.stop - prompts.start > 1:
+            raise torch.OutOfMemoryError
+        step()
+        return list(range(3)[prompts])
+
+    assert laid_out.by_chunks(work, steps=1, progress=calls) == [[0], [1], [2]]
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_chunk_size_does_not_change_results(
@@ -86,11 +109,9 @@ def test_sweep_averages_the_copy_response(laid_out: Bench) -> None:
     found = strength_sweep(laid_out, strengths, progress=calls)["copy_response"]
 
     assert found.shape == (3, 5)
-    assert calls.reach_the_end()
+    assert calls.reach_the_end(3 * 3)
     for row, strength in enumerate(strengths):
-        response = measure_response(
-            laid_out.model, laid_out.repeated, strength=strength
-        )
+        response = whole_response(laid_out.model, laid_out.repeated, strength=strength)
         # source k = 2..8 is row k - 2, its copy site 8 + k - 1
         total = [
             response.relative[p, k - 2, :, 8 + k - 1]
@@ -108,9 +129,9 @@ def test_full_response_by_loops(
     calls = Calls()
     found = full_response(laid_out, strength=0.01, progress=calls)
 
-    assert calls.reach_the_end()
+    assert calls.reach_the_end(2 * 3)
     for name in ("repeated", "control"):
-        response = measure_response(
+        response = whole_response(
             laid_out.model, getattr(laid_out, name), strength=0.01
         )
         np.testing.assert_allclose(
@@ -154,7 +175,7 @@ def test_ablated_signature_by_naive_loops(
     found = ablated_signatures(laid_out, values, strength=strength, progress=calls)
     directions = draw_directions(few_prompts, seed=0, device=torch.device("cpu"))
 
-    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert calls.reach_the_end(2 * 4 * 3)
     excess = []
     for ids in (few_prompts[1].input_ids, few_prompts[1].control_ids):
         per_probe = []

@@ -6,16 +6,10 @@ import numpy as np
 import pytest
 
 from bench.models.planted.build import build_planted
+from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import excess
-from bench.perturbation.stages import (
-    ablated_signatures,
-    clean_writes,
-    full_response,
-    lay_out,
-    mean_of_others,
-    no_progress,
-    plain_behaviour,
-)
+from bench.perturbation.replacements import clean_writes, mean_of_others
+from bench.perturbation.stages import ablated_signatures, full_response, plain_behaviour
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.scores.nulls import ANALYTIC
 from bench.scores.overlap import overlap

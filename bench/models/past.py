@@ -1,0 +1,50 @@
+"""Keys and values of positions that later runs need not compute again.
+
+Attention is causal: what changes at one position leaves all before it as they were.
+Shapes: B rows, H heads that keys and values have, T positions, k width of a head.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from jaxtyping import Float
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+KeyValue = tuple[Float[Tensor, "B H T k"], Float[Tensor, "B H T k"]]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the attention of each block keeps of the positions it has seen."""
+
+    blocks: tuple[KeyValue, ...]
+    """Keys and values, for each block."""
+
+    def before(self, position: int) -> "Past":
+        """Return the past of a run that begins at a position."""
+        return self._each(lambda tensor: tensor[:, :, :position])
+
+    def repeated(self, times: int) -> "Past":
+        """Return the past of a run that has every row several times in a row."""
+        return self._each(lambda tensor: tensor.repeat_interleave(times, dim=0))
+
+    def written_from(self, block: int, cache: DynamicCache) -> "Past":
+        """Return this past with what a run has written to a cache from a block on."""
+        layers = cast(list[DynamicLayer], cache.layers[block:])
+        written = [(layer.keys, layer.values) for layer in layers]
+        return Past((*self.blocks[:block], *cast(list[KeyValue], written)))
+
+    def cache(self) -> DynamicCache:
+        """Return a cache that a run may go on writing to; the past stays as it is."""
+        # without a configuration: a sliding block would forget what it slid over
+        return DynamicCache(self.blocks)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Past":
+        return Past(tuple((change(key), change(value)) for key, value in self.blocks))
+
+
+NO_PAST = Past(())
+"""Before a prompt begins."""

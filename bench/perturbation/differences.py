@@ -1,0 +1,81 @@
+"""Two ways to follow a perturbation: as a small difference, and as a derivative.
+
+Shapes: B rows, T positions, d width, N residual points.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Forward = Callable[[Tensor], Tensor]
+"""A state that enters a block -> what comes of it."""
+
+
+@dataclass(frozen=True)
+class FiniteDifference:
+    """A run of its own at some strength; states are residuals."""
+
+    strength: float
+    """Perturbation norm relative to the source's embedding norm."""
+
+    def start(
+        self, clean: Float[Tensor, "*at d"], tangent: Float[Tensor, "*at d"]
+    ) -> Float[Tensor, "*at d"]:
+        """Return the perturbed residual."""
+        return clean + self.strength * tangent
+
+    def run(
+        self,
+        forward: Forward,
+        clean: Float[Tensor, "B T d"],
+        state: Float[Tensor, "B T d"],
+    ) -> Float[Tensor, "*N B T d"]:
+        """Run the model on the perturbed residual; the clean one is not needed."""
+        del clean
+        with torch.no_grad():
+            return forward(state)
+
+    def change(
+        self, found: Float[Tensor, "*at d"], clean: Float[Tensor, "*#at d"]
+    ) -> Float[Tensor, "*at d"]:
+        """Return the difference to the clean residual, over the strength."""
+        return (found - clean) / self.strength
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """The limit of strength 0, by forward-mode derivatives; states are tangents."""
+
+    def start(
+        self, clean: Float[Tensor, "*at d"], tangent: Float[Tensor, "*at d"]
+    ) -> Float[Tensor, "*at d"]:
+        """Return the tangent itself."""
+        del clean
+        return tangent
+
+    def run(
+        self,
+        forward: Forward,
+        clean: Float[Tensor, "B T d"],
+        state: Float[Tensor, "B T d"],
+    ) -> Float[Tensor, "*N B T d"]:
+        """Differentiate the model at the clean residual along the tangent."""
+        return torch.func.jvp(forward, (clean,), (state,))[1]
+
+    def change(
+        self, found: Float[Tensor, "*at d"], clean: Float[Tensor, "*#at d"]
+    ) -> Float[Tensor, "*at d"]:
+        """Return the tangent itself."""
+        del clean
+        return found
+
+
+Difference = FiniteDifference | Derivative
+
+
+def difference_at(strength: float | None) -> Difference:
+    """Return a finite difference, or the derivative for None."""
+    return Derivative() if strength is None else FiniteDifference(strength)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from whole import chunks, in_place
 
 from bench.models.behaviour import centred_logit
 from bench.models.edits import replace_write
@@ -76,8 +77,8 @@ def perturbed_points(
     model: SubjectModel, probing: Probing, strength: float
 ) -> tuple[Float[Tensor, "points P T d"], Float[Tensor, "points PJ T d"]]:
     """Run clean and perturbed; return all residual points of both."""
-    n_sources = probing.tangents.shape[1]
-    shifted = probing.embeddings[:, None].float() + strength * probing.tangents.float()
+    n_sources = probing.n_sources
+    shifted = probing.embeddings[:, None].float() + strength * in_place(probing).float()
     start = shifted.flatten(0, 1).to(model.dtype)
     ids = probing.ids.repeat_interleave(n_sources, dim=0)
     with torch.no_grad():
@@ -106,7 +107,7 @@ def ablated_readings(
         control sites).
     """
     found = np.zeros((len(ablations), 2, len(bench.batch), 2))
-    for chunk in bench.chunks:
+    for chunk in chunks(bench):
         for kind, probing in enumerate((bench.repeated, bench.control)):
             rows = probing.rows(chunk)
             points = perturbed_points(bench.model, rows, strength)
@@ -132,7 +133,7 @@ def _final_response(
     # an even block, so that sliding and full attention keep their turns
     first = min(values) // 4 * 2
     rest = tail_of(model, first)
-    n_sources = probing.tangents.shape[1]
+    n_sources = probing.n_sources
     ends: list[Tensor] = []
     for start, times in zip(points, (1, n_sources), strict=True):
         ids = probing.ids.repeat_interleave(times, dim=0)

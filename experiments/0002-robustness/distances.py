@@ -3,6 +3,7 @@
 import numpy as np
 from measuring import prepare, respond
 from settings import Setting
+from whole import chunks
 
 from bench.models.subject import SubjectModel
 from bench.perturbation.layout import Bench
@@ -41,7 +42,7 @@ def response_by_distance(model: SubjectModel) -> dict[str, object]:
 def _at_peak(bench: Bench) -> tuple[int, np.ndarray]:
     """Return the point of the largest copy-site response, and Q there, [J, T]."""
     fields, copies = [], []
-    for chunk in bench.chunks:
+    for chunk in chunks(bench):
         field = respond(bench.model, bench.repeated.rows(chunk), 1e-3).relative
         fields.append(field.sum(dim=0))
         copies.append(bench.readouts.rows(chunk).read(field)[:, COPY].sum(dim=0))

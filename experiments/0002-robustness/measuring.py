@@ -17,12 +17,14 @@ from ablation import (
 )
 from settings import Setting
 from torch import Tensor
+from whole import chunks, exact_response
 
+from bench.models.behaviour import at_positions
 from bench.models.loading import untrained_like
 from bench.models.subject import SubjectModel
 from bench.perturbation.layout import Bench, lay_out
 from bench.perturbation.readout import READOUTS
-from bench.perturbation.response import Probing, Response, measure_response
+from bench.perturbation.response import Probing, Response
 from bench.profiles.promptwise import PromptwiseReference, composition
 from bench.scores.correlation import pearson
 from bench.scores.halves import reliability
@@ -83,16 +85,13 @@ def _prompts(setting: Setting, *, last_token: int) -> list[Prompt]:
 def _redirected(probing: Probing, setting: Setting) -> Probing:
     """Turn the tangents to a random direction or along the source's embedding."""
     old = probing.tangents
-    at_source = (old.norm(dim=-1, keepdim=True) > 0).to(old.dtype)
     if setting.direction == "along":
-        new = probing.embeddings[:, None].expand_as(old)
+        new = at_positions(probing.embeddings, probing.positions)
     else:
         generator = torch.Generator().manual_seed(setting.direction_seed)
-        sizes = (*old.shape[:2], 1, old.shape[3])
-        new = torch.randn(sizes, generator=generator).to(old.dtype).expand_as(old)
-    new = new * at_source
-    scale = old.norm(dim=(2, 3), keepdim=True) / new.norm(dim=(2, 3), keepdim=True)
-    return Probing(probing.ids, probing.embeddings, new * scale)
+        new = torch.randn(old.shape, generator=generator).to(old.dtype)
+    scale = old.norm(dim=-1, keepdim=True) / new.norm(dim=-1, keepdim=True)
+    return replace(probing, tangents=new * scale)
 
 
 def read_response(bench: Bench, strength: float | None) -> Arrays:
@@ -100,7 +99,7 @@ def read_response(bench: Bench, strength: float | None) -> Arrays:
     found: dict[str, list[Tensor]] = {}
     for name in ("repeated", "control"):
         probing: Probing = getattr(bench, name)
-        for chunk in bench.chunks:
+        for chunk in chunks(bench):
             response = respond(bench.model, probing.rows(chunk), strength)
             for field in FIELDS:
                 read = bench.readouts.rows(chunk).read(getattr(response, field))
@@ -111,14 +110,14 @@ def read_response(bench: Bench, strength: float | None) -> Arrays:
 def respond(model: SubjectModel, probing: Probing, strength: float | None) -> Response:
     """Perturb every source; differences are taken in float32."""
     if strength is None:
-        return measure_response(model, probing, strength=None)
+        return exact_response(model, probing)
     clean, moved = (p.float() for p in perturbed_points(model, probing, strength))
-    shape = probing.tangents.shape[:2]
+    shape = probing.positions.shape
     residual = clean.transpose(0, 1)[:, None]
     return Response(
         change=(moved.transpose(0, 1).unflatten(0, shape) - residual) / strength,
         residual=residual.norm(dim=-1),
-        perturbation=probing.tangents.float().norm(dim=(2, 3))[..., None, None],
+        perturbation=probing.tangents.float().norm(dim=-1)[..., None, None],
     )
 
 

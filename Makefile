@@ -21,7 +21,7 @@ help:
 	@echo "make slow     every planted circuit, measured; an hour"
 	@echo "make fuzz     readers of submissions against hostile bytes; half an hour (FUZZ_SECONDS=...)"
 	@echo "make methods  every built-in method on every task, submitted; 15 minutes"
-	@echo "make bench    timings, side by side"
+	@echo "make bench    timings, side by side, and docs/performance.md; 15 minutes"
 	@echo "make clean    remove the environments and caches; results/ stays"
 
 python-found:
@@ -77,7 +77,7 @@ workflows: $(VENV)/dev
 	$(BIN)/shellcheck .ci/run .github/*.sh .github/container/*.sh
 
 unit: $(VENV)/dev
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 board: $(VENV)/dev
 	$(BIN)/bench leaderboard --check
@@ -116,9 +116,14 @@ methods: $(VENV)/run
 	$(BIN)/bench leaderboard
 	$(BIN)/bench findings
 
+# side by side on one thread; the page is docs/performance.md
+TIMES := .benchmarks/times.json
 bench: $(VENV)/dev
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only \
-		--benchmark-columns=min,median,max,rounds --benchmark-sort=name
+	mkdir -p $(dir $(TIMES))
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks \
+		--benchmark-enable --benchmark-only --benchmark-columns=min,median,max,rounds \
+		--benchmark-sort=name --benchmark-json=$(TIMES)
+	$(BIN)/python -m tests.benchmarks.page $(TIMES) docs
 
 clean:
 	rm -rf $(VENV) $(BASE) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -42,7 +42,7 @@ class FiniteDifference:
         self, found: Float[Tensor, "*at d"], clean: Float[Tensor, "*#at d"]
     ) -> Float[Tensor, "*at d"]:
         """Return the difference to the clean residual, over the strength."""
-        return (found - clean) / self.strength
+        return (found - clean).div_(self.strength)
 
 
 @dataclass(frozen=True)

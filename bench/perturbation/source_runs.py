@@ -30,6 +30,9 @@ from bench.profiles.sections import SECTIONS_PER_BLOCK
 
 GROUP = 4
 """Sources in a batch. More make it larger, and every run a little longer."""
+ALL = slice(None)
+ENTRIES = slice(None, -1, SECTIONS_PER_BLOCK)
+"""Of the residual points, those that enter blocks."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class SourceRuns:
 
     def respond(self, group: Group, difference: Difference) -> Response:
         """Run a group's sources and return the response at every residual point."""
-        found = self._perturbed(group, difference)
+        found = self._perturbed(group, difference, ALL)
         clean = torch.stack([point[:, group.start :] for point in self.clean.points])
         return self._response(group, difference, found, clean)
 
@@ -96,7 +99,7 @@ class SourceRuns:
         self, group: Group, difference: Difference
     ) -> Float[Tensor, "L PG T d"]:
         """Run a group's sources and return what enters each block."""
-        return self._perturbed(group, difference)[:-1:SECTIONS_PER_BLOCK]
+        return self._perturbed(group, difference, ENTRIES)
 
     def ablate(self, section: int, write: Float[Tensor, "P T d"]) -> Ablation:
         """Let a section write another thing, and run the prompts on from its block."""
@@ -169,7 +172,7 @@ class SourceRuns:
         return CleanRun(points, earlier.written_from(block, cache))
 
     def _perturbed(
-        self, group: Group, difference: Difference
+        self, group: Group, difference: Difference, points: slice
     ) -> Float[Tensor, "N PG T d"]:
         rows = self._rows(group, self.probing.embeddings)
         chosen = self.probing.sources(group.sources)
@@ -178,8 +181,11 @@ class SourceRuns:
         every = torch.arange(len(rows), device=rows.device)
         tangents[every, at] = chosen.tangents.flatten(0, 1)
         forward = self._forward(group, block=0, past=self.clean.past, edits={})
-        start = difference.start(rows, tangents)
-        return difference.run(lambda state: torch.stack(forward(state)), rows, start)
+        return difference.run(
+            lambda state: torch.stack(forward(state)[points]),
+            rows,
+            difference.start(rows, tangents),
+        )
 
     def _forward(
         self, group: Group, *, block: int, past: Past, edits: Mapping[int, Edit]

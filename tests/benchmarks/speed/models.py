@@ -1,0 +1,66 @@
+"""Models and prompts that are timed: shapes of known models, random weights."""
+
+from dataclasses import dataclass
+
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config
+
+from bench.models.architectures.registry import find_architecture
+from bench.models.subject import SubjectModel
+from bench.models.weights import ATTENTION
+from bench.perturbation.layout import Bench, lay_out
+from bench.tasks.drawing import RepeatedRandom, draw_prompts
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model's and its prompts' sizes; the defaults are GPT-2-small's."""
+
+    blocks: int = 12
+    width: int = 768
+    heads: int = 12
+    vocabulary: int = 50257
+    period: int = 24
+    prompts: int = 8
+
+
+GPT2_SMALL = Shape()
+TINY = Shape(blocks=2, width=16, heads=2, vocabulary=64, period=8, prompts=2)
+"""For tests of equality."""
+
+
+def random_model(shape: Shape) -> SubjectModel:
+    """Make a GPT-2 of a shape; speed does not depend on what weights are."""
+    config = GPT2Config(
+        n_layer=shape.blocks,
+        n_embd=shape.width,
+        n_head=shape.heads,
+        vocab_size=shape.vocabulary,
+        n_positions=2 * shape.period + 8,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = AutoModelForCausalLM.from_config(
+            config, attn_implementation=ATTENTION, dtype=torch.float32
+        )
+    module.eval()
+    module.requires_grad_(False)
+    return SubjectModel(module, find_architecture("gpt2"))
+
+
+def random_bench(shape: Shape, model: SubjectModel) -> Bench:
+    """Lay out repeated random prompts on a model."""
+    recipe = RepeatedRandom(
+        kind="repeated-random",
+        seed=0,
+        period=shape.period,
+        bos=0,
+        first_token=1,
+        last_token=shape.vocabulary - 1,
+        discovery=2,
+        reference=max(17, shape.prompts),
+    )
+    drawn = [p for p in draw_prompts(recipe) if p.split == "reference"]
+    return lay_out(model, drawn[: shape.prompts], seed=0)

@@ -1,0 +1,95 @@
+"""The same work for every engine, counted in runs of a prompt.
+
+Shapes: P prompts, J sources, N residual points, T positions, A ablated sections.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bench.perturbation.differences import FiniteDifference
+from bench.perturbation.layout import Bench, no_progress
+from bench.perturbation.replacements import clean_writes, mean_of_others
+from bench.perturbation.response import Response
+from bench.perturbation.source_runs import SourceRuns
+from tests.benchmarks.speed.engines import Forward
+
+STRENGTH = 0.05
+"""Large, so that engines agree to rounding; time does not depend on it."""
+DIFFERENCE = FiniteDifference(STRENGTH)
+
+
+def ablated_sections(bench: Bench) -> list[int]:
+    """Return half of the sections: attention and MLP of every other block in turn."""
+    return [
+        section for section in range(bench.model.n_sections) if section % 4 in (0, 3)
+    ]
+
+
+def our_responses(bench: Bench) -> Tensor:
+    """Measure relative responses at every residual point, [P, J, N, T]."""
+
+    def work(prompts: slice, _step: object) -> Tensor:
+        runs = SourceRuns(bench.model, bench.repeated.rows(prompts))
+        parts = [
+            functional.pad(runs.respond(group, DIFFERENCE).relative, (group.start, 0))
+            for group in runs.groups
+        ]
+        return torch.cat(parts, dim=1)
+
+    return torch.cat(bench.by_chunks(work, steps=1, progress=no_progress))
+
+
+def rival_responses(bench: Bench, forward: Forward) -> Tensor:
+    """Measure the same with one run for each source, and one clean run a prompt."""
+    rows = [
+        torch.stack(one_prompt(bench, forward, row, {})) for row in range(len(bench))
+    ]
+    return torch.stack(rows)
+
+
+def one_prompt(bench: Bench, forward: Forward, row: int, writes: dict) -> list[Tensor]:
+    """Measure the relative responses of one prompt's sources, [N, T] each."""
+    probing = bench.repeated
+    ids, still = probing.ids[row : row + 1], torch.zeros_like(probing.embeddings[row])
+    clean = forward(ids, still, writes)
+    found: list[Tensor] = []
+    for position, tangent in zip(
+        probing.positions[row], probing.tangents[row], strict=True
+    ):
+        change = still.clone()
+        change[position] = STRENGTH * tangent
+        moved = forward(ids, change, writes) - clean
+        found.append(moved.norm(dim=-1) / STRENGTH / clean.norm(dim=-1))
+    return found
+
+
+def our_ablations(bench: Bench) -> Tensor:
+    """Measure a few prompts' final relative responses under ablations, [A, P, J, T]."""
+    writes = mean_of_others(clean_writes(bench))
+    runs = SourceRuns(bench.model, bench.repeated)
+    entries = [(group, runs.entries(group, DIFFERENCE)) for group in runs.groups]
+    found: list[Tensor] = []
+    for section in ablated_sections(bench):
+        ablation = runs.ablate(section, writes[section])
+        parts: list[Tensor] = []
+        for group, entry in entries:
+            response: Response = runs.respond_under(
+                ablation, group, DIFFERENCE, entries=entry
+            )
+            final = response.relative[:, :, 0]
+            parts.append(functional.pad(final, (group.start, 0)))
+        found.append(torch.cat(parts, dim=1))
+    return torch.stack(found)
+
+
+def rival_ablations(bench: Bench, forward: Forward) -> Tensor:
+    """Measure the same with one run for each source and ablated section."""
+    values = mean_of_others(clean_writes(bench))
+    found = [
+        torch.stack([final[-1] for final in one_prompt(bench, forward, row, writes)])
+        for section in ablated_sections(bench)
+        for row in range(len(bench))
+        for writes in [{section: values[section, row]}]
+    ]
+    return torch.stack(found).unflatten(0, (-1, len(bench)))

@@ -1,0 +1,96 @@
+"""A reference's two kinds of work: this engine against one whole run for each source.
+
+In an ordinary run these are tests of equality on a tiny model; `make bench` times them
+at the shape of GPT-2-small.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
+from torch.testing import assert_close
+
+from bench.perturbation.layout import Bench
+from tests.benchmarks.speed.engines import RIVALS
+from tests.benchmarks.speed.models import GPT2_SMALL, TINY, random_bench, random_model
+from tests.benchmarks.speed.workloads import (
+    our_ablations,
+    our_responses,
+    rival_ablations,
+    rival_responses,
+)
+
+WORKLOADS = {
+    "responses": (our_responses, rival_responses),
+    "ablations": (our_ablations, rival_ablations),
+}
+FEW = 2
+"""Prompts whose results are compared: as many as a mean of others needs."""
+TIMED_PROMPTS = {"responses": 4, "ablations": 2}
+ROUNDS = {"responses": 3, "ablations": 2}
+
+
+@pytest.fixture(scope="module")
+def laid_out(request: pytest.FixtureRequest) -> Bench:
+    """Prompts on a model, large if times are taken."""
+    shape = GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
+    return random_bench(shape, random_model(shape))
+
+
+@pytest.fixture(scope="module")
+def engines(laid_out: Bench) -> dict[str, Callable[[str, Bench], Tensor]]:
+    """Return what does a workload on prompts, by name."""
+    made = {"ours": lambda work, prompts: WORKLOADS[work][0](prompts)}
+    for rival in RIVALS:
+        forward = rival(laid_out.model)
+        made[rival.__name__] = partial(by_whole_runs, forward)
+    return made
+
+
+@pytest.fixture(scope="module")
+def expectations(
+    laid_out: Bench, engines: dict[str, Callable[[str, Bench], Tensor]]
+) -> dict[str, Tensor]:
+    """What each workload gives with plain hooks, for the first prompts."""
+    few = laid_out.first(FEW)
+    return {work: engines["plain_hooks"](work, few) for work in WORKLOADS}
+
+
+def by_whole_runs(forward: Callable, work: str, prompts: Bench) -> Tensor:
+    """Do a workload with another engine's runs."""
+    return WORKLOADS[work][1](prompts, forward)
+
+
+@pytest.mark.parametrize("work", WORKLOADS)
+@pytest.mark.parametrize("name", ["ours", *(rival.__name__ for rival in RIVALS)])
+def test_reference_work(
+    benchmark: BenchmarkFixture,
+    laid_out: Bench,
+    engines: dict[str, Callable[[str, Bench], Tensor]],
+    expectations: dict[str, Tensor],
+    work: str,
+    name: str,
+) -> None:
+    """All engines find the same responses."""
+    benchmark.group = f"reference: {work}"
+    prompts = laid_out.first(TIMED_PROMPTS[work])
+    few = prompts.first(FEW)
+    found, expected = engines[name](work, few), expectations[work]
+    assert found.shape == expected.shape
+    assert float(expected.abs().max()) > 0.1
+    # as far apart as rounding is, of residuals that a small strength divides
+    assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+    cpu: list[float] = []
+
+    def timed() -> None:
+        began = time.process_time()
+        engines[name](work, prompts)
+        cpu.append(time.process_time() - began)
+
+    benchmark.pedantic(timed, rounds=ROUNDS[work])
+    benchmark.extra_info["cpu_s"] = sorted(cpu)[len(cpu) // 2]
+    benchmark.extra_info["prompts"] = len(prompts)

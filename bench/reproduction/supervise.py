@@ -207,10 +207,13 @@ def _end(process: subprocess.Popen[bytes], known: set[psutil.Process]) -> None:
         for each in left:
             with suppress(psutil.Error):
                 each.kill()
-        process.poll()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=POLL_S)
         if not left:
             break
-        psutil.wait_procs(left, timeout=POLL_S)
+        # not the process itself: psutil would take its code away
+        others = [each for each in left if each.pid != process.pid]
+        psutil.wait_procs(others, timeout=POLL_S)
     process.wait(timeout=ENDING_S)
     for orphan in set(psutil.Process().children()) - known:
         with suppress(ChildProcessError):

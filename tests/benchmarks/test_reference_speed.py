@@ -30,7 +30,6 @@ WORKLOADS = {
 FEW = 2
 """Prompts whose results are compared: as many as a mean of others needs."""
 TIMED_PROMPTS = {"responses": 4, "ablations": 2}
-ROUNDS = {"responses": 3, "ablations": 2}
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +90,6 @@ def test_reference_work(
         engines[name](work, prompts)
         cpu.append(time.process_time() - began)
 
-    benchmark.pedantic(timed, rounds=ROUNDS[work])
+    benchmark.pedantic(timed, rounds=3)
     benchmark.extra_info["cpu_s"] = sorted(cpu)[len(cpu) // 2]
     benchmark.extra_info["prompts"] = len(prompts)

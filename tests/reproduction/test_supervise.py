@@ -1,12 +1,15 @@
 import os
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from bench.errors import RunFailedError
+from bench.reproduction import supervise as supervising
 from bench.reproduction.cage import Cage, scrubbed
 from bench.reproduction.request import ANSWERS, Limits
 from bench.reproduction.supervise import Ended, Supervised, supervise
@@ -42,6 +45,27 @@ def test_a_process_that_sleeps_forever_is_ended(tmp_path: Path, answers: int) ->
     assert ended.stopped == "it was not done after 0.5 s"
     assert ended.code == -9
     assert time.monotonic() - started < 60
+
+
+def test_a_process_that_is_slow_to_die_keeps_its_code(
+    tmp_path: Path, answers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is waited for nobody else takes its code, which can be had once."""
+    kill = psutil.Process.kill
+
+    def end(process: psutil.Process) -> None:
+        with suppress(psutil.Error):
+            kill(process)
+
+    def late(process: psutil.Process) -> None:
+        threading.Timer(0.02, end, [process]).start()
+
+    monkeypatch.setattr(supervising.os, "killpg", lambda *_: None)
+    monkeypatch.setattr(psutil.Process, "kill", late)
+
+    ended = run(tmp_path, answers, ["sleep", "600"], Limits(timeout_s=0.1))
+
+    assert ended.code == -9
 
 
 DAEMON = """

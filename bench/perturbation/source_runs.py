@@ -104,9 +104,8 @@ class SourceRuns:
     def ablate(self, section: int, write: Float[Tensor, "P T d"]) -> Ablation:
         """Let a section write another thing, and run the prompts on from its block."""
         block = section // SECTIONS_PER_BLOCK
-        state = self.clean.points[SECTIONS_PER_BLOCK * block]
         edits = {section: replace_write(write)}
-        run = self._clean_from(block, state, edits, self.clean.past)
+        run = self._clean_from(block, self._entry(block), edits, self.clean.past)
         return Ablation(section, write, run)
 
     def respond_under(
@@ -134,11 +133,15 @@ class SourceRuns:
         )
         found = difference.run(
             lambda state: forward(state)[-1][None],
-            self._rows(group, self.clean.points[SECTIONS_PER_BLOCK * ablation.block]),
+            self._rows(group, self._entry(ablation.block)),
             entries[ablation.block],
         )
         clean = ablation.clean.points[-1][None, :, group.start :]
         return self._response(group, difference, found, clean)
+
+    def _entry(self, block: int) -> Float[Tensor, "P T d"]:
+        """Return what enters a block without perturbation and ablation."""
+        return self.clean.points[SECTIONS_PER_BLOCK * block]
 
     def _response(
         self,

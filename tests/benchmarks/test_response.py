@@ -9,17 +9,16 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
-from torch.nn import functional
 
 from bench.models.loading import load_model
-from bench.perturbation.differences import difference_at
+from bench.perturbation.differences import FiniteDifference
 from bench.perturbation.layout import Bench, lay_out
 from bench.perturbation.response import Probing
-from bench.perturbation.source_runs import SourceRuns
 from bench.tasks.registry import data_root, find_task
+from tests.benchmarks.speed.workloads import our_responses
 
 STRENGTH = 1e-3
-DIFFERENCE = difference_at(STRENGTH)
+DIFFERENCE = FiniteDifference(STRENGTH)
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,7 @@ def prompt() -> Bench:
 
 def ours(prompt: Bench) -> Tensor:
     """Runs from the sources on, a few sources at once, no logits."""
-    runs = SourceRuns(prompt.model, prompt.repeated)
-    rows = [
-        functional.pad(runs.respond(group, DIFFERENCE).relative[0], (group.start, 0))
-        for group in runs.groups
-    ]
-    return torch.cat(rows)
+    return our_responses(prompt, DIFFERENCE)[0]
 
 
 def one_forward_each(prompt: Bench) -> Tensor:

@@ -20,24 +20,37 @@ Forward = Callable[[Tensor, Tensor, Writes], Tensor]
 """(ids [1, T], change of embeddings [T, d], writes) -> residual points [N, T, d]."""
 
 
+class _Stream:
+    """Follows the residual stream of one run, and changes it."""
+
+    def __init__(self, change: Tensor, writes: Writes) -> None:
+        self.points: list[Tensor] = []
+        self._change, self._writes = change, writes
+
+    def enter(self, embeddings: Tensor) -> Tensor:
+        """Change what enters the first block."""
+        self.points.append(embeddings + self._change)
+        return self.points[0]
+
+    def write(self, section: int, output: Tensor) -> Tensor:
+        """Replace a section's write, or leave it."""
+        own = self._writes.get(section)
+        written = output if own is None else own[None].expand_as(output)
+        self.points.append(self.points[-1] + written)
+        return written
+
+
 def plain_hooks(model: SubjectModel) -> Forward:
     """Forward hooks of torch on the blocks and their projections."""
 
     def forward(ids: Tensor, change: Tensor, writes: Writes) -> Tensor:
-        points: list[Tensor] = []
+        stream = _Stream(change, writes)
 
         def enter(_module: object, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-            points.append(inputs[0] + change)
-            return (points[0], *inputs[1:])
-
-        def write(section: int, output: Tensor) -> Tensor:
-            own = writes.get(section)
-            written = output if own is None else own[None].expand_as(output)
-            points.append(points[-1] + written)
-            return written
+            return (stream.enter(inputs[0]), *inputs[1:])
 
         def after(section: int, _m: object, _inputs: object, output: Any) -> Tensor:
-            return write(section, output)
+            return stream.write(section, output)
 
         hooks = [model.blocks[0].register_forward_pre_hook(enter)]
         for section, module in enumerate(model.section_modules):
@@ -46,7 +59,7 @@ def plain_hooks(model: SubjectModel) -> Forward:
             model.module(ids, use_cache=False)
         for hook in hooks:
             hook.remove()
-        return torch.cat(points)
+        return torch.cat(stream.points)
 
     return forward
 
@@ -68,27 +81,17 @@ def transformer_lens(model: SubjectModel) -> Forward:
     ]
 
     def forward(ids: Tensor, change: Tensor, writes: Writes) -> Tensor:
-        points: list[Tensor] = []
-
-        def enter(value: Tensor, hook: object) -> Tensor:
-            del hook
-            points.append(value + change)
-            return points[0]
-
-        def write(section: int, value: Tensor) -> Tensor:
-            own = writes.get(section)
-            written = value if own is None else own[None].expand_as(value)
-            points.append(points[-1] + written)
-            return written
-
-        hooks: list[Any] = [("blocks.0.hook_resid_pre", enter)]
+        stream = _Stream(change, writes)
+        hooks: list[Any] = [
+            ("blocks.0.hook_resid_pre", lambda value, hook: stream.enter(value))
+        ]
         hooks += [
-            (name, lambda value, hook, s=section: write(s, value))
+            (name, lambda value, hook, s=section: stream.write(s, value))
             for section, name in enumerate(names)
         ]
         with torch.inference_mode():
             bridge.run_with_hooks(ids, fwd_hooks=hooks)
-        return torch.cat(points)
+        return torch.cat(stream.points)
 
     return forward
 

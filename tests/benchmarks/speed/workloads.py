@@ -24,13 +24,13 @@ def ablated_sections(bench: Bench) -> list[int]:
     return [bench.model.n_sections * k // 4 for k in (1, 3)]
 
 
-def our_responses(bench: Bench) -> Tensor:
+def our_responses(bench: Bench, difference: FiniteDifference = DIFFERENCE) -> Tensor:
     """Measure relative responses at every residual point, [P, J, N, T]."""
 
     def work(prompts: slice, _step: object) -> Tensor:
         runs = SourceRuns(bench.model, bench.repeated.rows(prompts))
         parts = [
-            functional.pad(runs.respond(group, DIFFERENCE).relative, (group.start, 0))
+            functional.pad(runs.respond(group, difference).relative, (group.start, 0))
             for group in runs.groups
         ]
         return torch.cat(parts, dim=1)

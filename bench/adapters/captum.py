@@ -34,7 +34,7 @@ from bench.methods.context import TaskContext
 from bench.methods.protocol import Method, method
 from bench.models.behaviour import PromptBatch
 from bench.models.edits import Edit
-from bench.models.trace import run
+from bench.models.run import run
 from bench.profiles.attribution import Kind, LayerAttribution
 
 

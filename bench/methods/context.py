@@ -16,11 +16,18 @@ from bench.errors import AttributionError, MethodError
 from bench.models import gradients
 from bench.models.attention import patterns
 from bench.models.batching import by_rows
-from bench.models.behaviour import PromptBatch, centred_logit
-from bench.models.edits import Edit, edit_rows
+from bench.models.behaviour import (
+    PromptBatch,
+    at_positions,
+    centred_logit,
+    centred_logit_of,
+)
+from bench.models.edits import Edit, edit_rows, replace_state
 from bench.models.gradients import NO_RULES, BackwardRules
+from bench.models.rerun import rerun
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import Trace, join_traces, run
+from bench.models.trace import Trace, join_traces
 from bench.profiles.attribution import LayerAttribution
 
 T = TypeVar("T")
@@ -76,7 +83,24 @@ class TaskContext:
 
     def metric_of(self, trace: Trace) -> Float[Tensor, " P"]:
         """Measure the behaviour in a run, on each prompt."""
-        return self.metric(trace.logits)
+        return self.metric_of_normed(trace.normed)
+
+    def metric_of_normed(self, normed: Float[Tensor, "P T d"]) -> Float[Tensor, " P"]:
+        """Measure the behaviour from what the unembedding reads, on each prompt."""
+        return torch.cat(
+            self.by_rows(
+                lambda rows: centred_logit_of(
+                    self.subject, normed[rows], self.prompts.rows(rows)
+                )
+            )
+        )
+
+    def logits_at_sites(self, trace: Trace) -> Float[Tensor, "P K vocab"]:
+        """Return what a run predicts at the copy sites, and nowhere else."""
+        return self._predicted(trace.normed)
+
+    def _predicted(self, normed: Float[Tensor, "P T d"]) -> Float[Tensor, "P K vocab"]:
+        return self.subject.unembed(at_positions(normed, self.prompts.sites))
 
     def gap(self, clean: Trace, corrupt: Trace) -> Float[Tensor, ""]:
         """Return how much more of the behaviour the clean runs show, on average.
@@ -102,6 +126,8 @@ class TaskContext:
     ) -> Trace:
         """Run the model and return embeddings, writes, states and logits.
 
+        Logits are computed when they are first asked for; ``metric_of`` needs none.
+
         Args:
             ids: Token ids, usually ``prompts.clean`` or ``prompts.corrupt``.
             edits: Section number to an edit of its write; see ``bench.models.edits``.
@@ -118,6 +144,7 @@ class TaskContext:
                         edits={s: edit_rows(e, rows) for s, e in (edits or {}).items()},
                         embeddings=None if embeddings is None else embeddings[rows],
                         base=None if base is None else base.rows(rows),
+                        keep_past=True,
                     )
                 )
             )
@@ -129,8 +156,51 @@ class TaskContext:
         *,
         base: Trace | None = None,
     ) -> Float[Tensor, " P"]:
-        """Measure the behaviour while sections' writes are edited."""
-        return self.metric_of(self.trace(ids, edits=edits, base=base))
+        """Measure the behaviour while sections' writes are edited.
+
+        Args:
+            ids: Token ids, usually ``prompts.clean`` or ``prompts.corrupt``.
+            edits: Section number to an edit of its write; see ``bench.models.edits``.
+            base: The trace of the same ids without edits: what no edit can change, in
+                depth and in position, is taken from it.
+        """
+        return self._edited(ids, edits, base, TaskContext.metric_of_normed)
+
+    def edited_logits_at_sites(
+        self,
+        ids: Int[Tensor, "P T"],
+        edits: Mapping[int, Edit],
+        *,
+        base: Trace | None = None,
+    ) -> Float[Tensor, "P K vocab"]:
+        """Return what is predicted at the copy sites while writes are edited.
+
+        Args:
+            ids: Token ids.
+            edits: Section number to an edit of its write.
+            base: As for :meth:`edited_metric`.
+        """
+        return self._edited(ids, edits, base, TaskContext._predicted)
+
+    def _edited(
+        self,
+        ids: Int[Tensor, "P T"],
+        edits: Mapping[int, Edit],
+        base: Trace | None,
+        read: Callable[["TaskContext", Tensor], Tensor],
+    ) -> Tensor:
+        """Run with edits and read what enters the unembedding, prompt by prompt."""
+
+        def work(rows: slice) -> Tensor:
+            chosen = {s: edit_rows(e, rows) for s, e in edits.items()}
+            if base is None or not edits:
+                normed = run(self.subject, ids[rows], edits=chosen).normed
+            else:
+                normed = rerun(self.subject, ids[rows], chosen, base=base.rows(rows))
+            return read(self.some(rows), normed)
+
+        with torch.no_grad():
+            return torch.cat(self.by_rows(work))
 
     def gradients(
         self,
@@ -170,6 +240,7 @@ class TaskContext:
         state: Float[Tensor, "P T d"],
         *,
         base: Trace,
+        first: int = 0,
     ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P T d"]]:
         """Put a state after a section; return the behaviour and dM/d(state).
 
@@ -178,14 +249,16 @@ class TaskContext:
             section: Number of the section.
             state: The residual after it, at every position.
             base: The trace of the same ids without edits.
+            first: Before this position the state is that of ``base``, and its gradient
+                is not asked for: it comes back as 0.
         """
         parts = self.by_rows(
             lambda rows: gradients.state_gradient(
                 self.subject,
                 ids[rows],
-                self.some(rows).metric_of,
-                section=section,
+                self.some(rows).metric_of_normed,
                 state=state[rows],
+                put=lambda state: {section: replace_state(state, first=first)},
                 base=base.rows(rows),
             )
         )

@@ -24,7 +24,10 @@ class Method:
     function: MethodFunction
     summary: str
     cost: str = ""
-    """In forward (F) and backward (B) passes, as said of the method."""
+    """In forward (F) and backward (B) passes through the blocks, as said of the method.
+
+    Unembeddings are told apart: the behaviour is measured without any.
+    """
     oracle: bool = False
     """Whether it repeats the reference's own measurement: shown and not ranked."""
 
@@ -42,8 +45,8 @@ def method(
         name: At most 64 lower-case letters, digits and hyphens, no hyphen first.
         kind: ``write`` if the answer speaks of what each section adds, ``state`` if it
             speaks of the residual after each section.
-        cost: What it costs in forward (F) and backward (B) passes over all prompts, S
-            the number of sections, as in ``2 F + 1 B``.
+        cost: What it costs in forward (F) and backward (B) passes through the blocks
+            over all prompts, S the number of sections, as in ``2 F + 1 B``.
         oracle: Whether the method repeats the reference's own measurement. Oracles
             are shown and not ranked.
 

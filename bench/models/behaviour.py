@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from bench.models.subject import SubjectModel
 from bench.tasks.prompts import Prompt
 
 
@@ -102,15 +103,17 @@ def centred_logit(
     Returns:
         For each prompt the mean over its copy sites, in nats. Differentiable.
     """
-    return centred_logit_at_sites(at_positions(logits, batch.sites), batch)
+    at_sites = at_positions(logits, batch.sites)
+    correct = at_sites.gather(2, batch.targets[..., None]).squeeze(2)
+    return (correct - at_sites.mean(dim=2)).mean(dim=1)
 
 
-def centred_logit_at_sites(
-    logits: Float[Tensor, "P K vocab"], batch: PromptBatch
+def centred_logit_of(
+    model: SubjectModel, normed: Float[Tensor, "P T d"], batch: PromptBatch
 ) -> Float[Tensor, " P"]:
-    """Measure the same where there are no logits but those at the copy sites."""
-    correct = logits.gather(2, batch.targets[..., None]).squeeze(2)
-    return (correct - logits.mean(dim=2)).mean(dim=1)
+    """Measure the same from what the unembedding reads, without any other logit."""
+    at_sites = at_positions(normed, batch.sites)
+    return model.centred_logits(at_sites, batch.targets).mean(dim=1)
 
 
 def at_positions(
@@ -122,10 +125,15 @@ def at_positions(
 
 
 def target_probability(
-    logits: Float[Tensor, "P T vocab"], batch: PromptBatch
+    logits: Float[Tensor, "P K vocab"], batch: PromptBatch
 ) -> Float[Tensor, " P"]:
-    """Return the correct token's probability, the mean over a prompt's copy sites."""
-    shares = torch.softmax(at_positions(logits, batch.sites), dim=-1)
+    """Return the correct token's probability, the mean over a prompt's copy sites.
+
+    Args:
+        logits: Those at the copy sites.
+        batch: The prompts.
+    """
+    shares = torch.softmax(logits, dim=-1)
     return shares.gather(2, batch.targets[..., None]).squeeze(2).mean(dim=1)
 
 

@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from bench.models.behaviour import PromptBatch
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 
 
 def forward_equivalents(
@@ -27,7 +27,7 @@ def forward_equivalents(
         batch: The prompts that the work is done on.
         work: What to count.
     """
-    forward = count_operations(lambda: run(model, batch.clean))
+    forward = count_operations(lambda: run(model, batch.clean).logits)
     return count_operations(work) / forward
 
 

@@ -26,6 +26,9 @@ class RowEdit:
     """(write, residual, *values) -> what to write instead."""
     values: tuple[Tensor, ...]
     """Each of one row a prompt, or of a single row for all."""
+    first: int = 0
+    """No position before this one is changed. If it is not 0, the second axis of every
+    value is positions."""
 
     def __call__(self, write: Tensor, residual: Tensor) -> Tensor:
         """Apply the rule."""
@@ -34,6 +37,11 @@ class RowEdit:
     def rows(self, rows: slice) -> "RowEdit":
         """Return the same edit for some of the rows."""
         return replace(self, values=tuple(take_rows(v, rows) for v in self.values))
+
+    def after(self, start: int) -> "RowEdit":
+        """Return the same edit for runs that begin at a position, at most ``first``."""
+        values = tuple(v[:, start:] for v in self.values) if start else self.values
+        return replace(self, values=values, first=self.first - start)
 
 
 def take_rows(value: Tensor, rows: slice) -> Tensor:
@@ -46,6 +54,16 @@ def edit_rows(edit: Edit, rows: slice) -> Edit:
     return edit.rows(rows) if isinstance(edit, RowEdit) else edit
 
 
+def first_changed(edit: Edit) -> int:
+    """Return a position before which an edit leaves everything as it is."""
+    return edit.first if isinstance(edit, RowEdit) else 0
+
+
+def edit_after(edit: Edit, start: int) -> Edit:
+    """Return an edit for runs that begin at a position before what it changes."""
+    return edit.after(start) if isinstance(edit, RowEdit) else edit
+
+
 def replace_write(value: Float[Tensor, "#B #T d"]) -> RowEdit:
     """Make an edit that writes ``value`` instead."""
     return RowEdit(lambda write, _residual, v: v.expand_as(write), (value,))
@@ -56,7 +74,9 @@ def patch_write(
 ) -> RowEdit:
     """Make an edit that writes ``value`` where the mask is 1."""
     return RowEdit(
-        lambda write, _residual, v, m: torch.where(m.bool(), v, write), (value, mask)
+        lambda write, _residual, v, m: torch.where(m.bool(), v, write),
+        (value, mask),
+        first=_first(mask),
     )
 
 
@@ -67,9 +87,19 @@ def patch_state(
     return RowEdit(
         lambda write, residual, v, m: torch.where(m.bool(), v - residual, write),
         (value, mask),
+        first=_first(mask),
     )
 
 
-def replace_state(value: Float[Tensor, "#B T d"]) -> RowEdit:
-    """Make an edit after which the residual is ``value`` at every position."""
-    return RowEdit(lambda _write, residual, v: v - residual, (value,))
+def replace_state(value: Float[Tensor, "#B T d"], *, first: int = 0) -> RowEdit:
+    """Make an edit after which the residual is ``value`` from a position on.
+
+    Runs of all positions are given ``value`` before it, too: it has to be the residual
+    that is there anyway.
+    """
+    return RowEdit(lambda _write, residual, v: v - residual, (value,), first=first)
+
+
+def _first(mask: Float[Tensor, "#B T 1"]) -> int:
+    """Return the first position that a mask has anywhere; 0 if it has none."""
+    return int(mask.amax(dim=(0, 2)).argmax())

@@ -13,13 +13,17 @@ from torch import Tensor
 from bench.errors import MethodError
 from bench.models.attention import HeadRun, observed_heads
 from bench.models.backward_rules import BackwardRules, backward_rules
-from bench.models.edits import Edit, replace_state
+from bench.models.edits import Edit
 from bench.models.reads import separate_reads
+from bench.models.rerun import rerun
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import Trace, run
+from bench.models.trace import Trace
 
 Metric = Callable[[Trace], Tensor]
 """A run's value on each row, [B]."""
+NormedMetric = Callable[[Tensor], Tensor]
+"""The same from what the unembedding reads, [B, T, d]."""
 
 NO_RULES = BackwardRules()
 
@@ -56,20 +60,27 @@ def write_gradients(
 def state_gradient(
     model: SubjectModel,
     ids: Int[Tensor, "B T"],
-    metric: Metric,
+    metric: NormedMetric,
     *,
-    section: int,
     state: Float[Tensor, "B T d"],
+    put: Callable[[Tensor], Mapping[int, Edit]],
     base: Trace,
 ) -> tuple[Float[Tensor, " B"], Float[Tensor, "B T d"]]:
-    """Put a state after a section, and differentiate with respect to it.
+    """Put a state into a run, and differentiate with respect to it.
+
+    Args:
+        model: The subject model.
+        ids: Token ids, which only set the shape.
+        metric: What to differentiate.
+        state: The state.
+        put: From the state to the edits that put it in.
+        base: The trace of the same ids without edits.
 
     Returns:
         The metric of each row, and its gradient.
     """
     state = state.detach().requires_grad_()
-    trace = run(model, ids, edits={section: replace_state(state)}, base=base)
-    values = metric(trace)
+    values = metric(rerun(model, ids, put(state), base=base))
     return values.detach(), _differentiate(values, [state])[0]
 
 

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bench.models.edits import Edit
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 
 
 def linear_response(
@@ -26,9 +26,7 @@ def linear_response(
     why subject models are loaded with eager attention.
     """
     return torch.func.jvp(
-        lambda start: (
-            run(model, ids, embeddings=start, edits=edits, logits=False).points
-        ),
+        lambda start: run(model, ids, embeddings=start, edits=edits).points,
         (embeddings,),
         (tangent,),
     )[1]

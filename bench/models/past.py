@@ -4,10 +4,11 @@ Attention is causal: what changes at one position leaves all before it as they w
 Shapes: B rows, H heads that keys and values have, T positions, k width of a head.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache
@@ -25,11 +26,11 @@ class Past:
 
     def before(self, position: int) -> "Past":
         """Return the past of a run that begins at a position."""
-        return self._each(lambda tensor: tensor[:, :, :position])
+        return self.each(lambda tensor: tensor[:, :, :position])
 
     def repeated(self, times: int) -> "Past":
         """Return the past of a run that has every row several times in a row."""
-        return self._each(lambda tensor: tensor.repeat_interleave(times, dim=0))
+        return self.each(lambda tensor: tensor.repeat_interleave(times, dim=0))
 
     def written_from(self, block: int, cache: DynamicCache) -> "Past":
         """Return this past with what a run has written to a cache from a block on."""
@@ -42,9 +43,21 @@ class Past:
         # without a configuration: a sliding block would forget what it slid over
         return DynamicCache(self.blocks)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Past":
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Past":
+        """Change all keys and values alike."""
         return Past(tuple((change(key), change(value)) for key, value in self.blocks))
 
 
 NO_PAST = Past(())
-"""Before a prompt begins."""
+"""Before a prompt begins, or where none was kept."""
+
+
+def join_pasts(pasts: Sequence[Past]) -> Past:
+    """Put the pasts of consecutive rows together."""
+    by_block = zip(*(past.blocks for past in pasts), strict=True)
+    return Past(
+        tuple(
+            (torch.cat([key for key, _ in rows]), torch.cat([v for _, v in rows]))
+            for rows in by_block
+        )
+    )

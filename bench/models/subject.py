@@ -52,15 +52,46 @@ class SubjectModel:
     @property
     def unembedding(self) -> Float[Tensor, "vocab d"]:
         """The unembedding matrix."""
-        module = self.module.get_submodule(self.architecture.unembedding)
-        return cast(nn.Linear, module).weight
+        return self._unembedding_module.weight
 
     def read_out(self, residual: Float[Tensor, "*at d"]) -> Float[Tensor, "*at vocab"]:
         """Return the logits that the model gives for a last residual point."""
-        logits = self.final_norm(residual) @ self.unembedding.T
-        key = self.architecture.logit_cap
-        cap = None if key is None else getattr(self.module.config, key)
+        return self.unembed(self.final_norm(residual))
+
+    def unembed(self, normed: Float[Tensor, "*at d"]) -> Float[Tensor, "*at vocab"]:
+        """Return the logits for what the final norm returned."""
+        logits = self._unembedding_module(normed)
+        cap = self._logit_cap
         return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    def centred_logits(
+        self, normed: Float[Tensor, "*at d"], tokens: Int[Tensor, "*at"]
+    ) -> Float[Tensor, "*at"]:
+        """Return tokens' logits minus the mean logit.
+
+        Where logits are linear the vocabulary need not be gone through: the mean of
+        logits is the logit of the mean row.
+        """
+        if self._logit_cap is None and self._unembedding_module.bias is None:
+            directions = self.unembedding[tokens] - self._mean_row
+            return (normed * directions).sum(dim=-1)
+        logits = self.unembed(normed)
+        own = logits.gather(-1, tokens[..., None]).squeeze(-1)
+        return own - logits.mean(dim=-1)
+
+    @cached_property
+    def _mean_row(self) -> Float[Tensor, " d"]:
+        return self.unembedding.mean(dim=0)
+
+    @property
+    def _logit_cap(self) -> float | None:
+        key = self.architecture.logit_cap
+        return None if key is None else getattr(self.module.config, key)
+
+    @property
+    def _unembedding_module(self) -> nn.Linear:
+        module = self.module.get_submodule(self.architecture.unembedding)
+        return cast(nn.Linear, module)
 
     @property
     def vocabulary(self) -> int:

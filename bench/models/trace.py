@@ -1,22 +1,17 @@
-"""Run a subject model while reading and changing its sections' writes.
+"""What a run of a subject model went through.
 
 Shapes: B rows, T positions, d width, S sections.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from transformers import DynamicCache
+from jaxtyping import Float
+from torch import Tensor
 
-from bench.models.edits import Edit
-from bench.models.subject import SubjectModel
-from bench.profiles.sections import SECTIONS_PER_BLOCK
+from bench.models.past import NO_PAST, Past, join_pasts
 
 
 @dataclass(frozen=True)
@@ -29,22 +24,17 @@ class Trace:
     """The sections' writes after edits, S of them."""
     states: tuple[Float[Tensor, "B T d"], ...]
     """Residual points 1..S: the residual after each section."""
-    logits_or_none: Float[Tensor, "B T vocab"] | None
-    """None if the run did not compute them."""
+    normed: Float[Tensor, "B T d"]
+    """The last state after the final norm, which the unembedding reads."""
+    unembed: Callable[[Tensor], Tensor]
+    """The model's map from there to logits."""
+    past: Past = NO_PAST
+    """Keys and values, if they were kept."""
 
-    @property
+    @cached_property
     def logits(self) -> Float[Tensor, "B T vocab"]:
-        """What the run predicts.
-
-        Raises:
-            ValueError: The run did not compute logits.
-        """
-        if self.logits_or_none is None:
-            raise ValueError(
-                "This trace has no logits: its run was told to leave them out. "
-                "Run with logits=True."
-            )
-        return self.logits_or_none
+        """What the run predicts, computed when first asked for."""
+        return self.unembed(self.normed)
 
     @property
     def points(self) -> Float[Tensor, "points B T d"]:
@@ -65,12 +55,13 @@ class Trace:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Trace":
         """Change every tensor of the trace alike."""
-        logits = self.logits_or_none
         return Trace(
             embeddings=change(self.embeddings),
             writes=tuple(map(change, self.writes)),
             states=tuple(map(change, self.states)),
-            logits_or_none=None if logits is None else change(logits),
+            normed=change(self.normed),
+            unembed=self.unembed,
+            past=self.past.each(change),
         )
 
 
@@ -78,177 +69,11 @@ def join_traces(traces: Sequence[Trace]) -> Trace:
     """Put the traces of consecutive rows together."""
     if len(traces) == 1:
         return traces[0]
-    logits = [t.logits_or_none for t in traces if t.logits_or_none is not None]
     return Trace(
         embeddings=torch.cat([trace.embeddings for trace in traces]),
         writes=tuple(map(torch.cat, zip(*(t.writes for t in traces), strict=True))),
         states=tuple(map(torch.cat, zip(*(t.states for t in traces), strict=True))),
-        logits_or_none=torch.cat(logits) if logits else None,
+        normed=torch.cat([trace.normed for trace in traces]),
+        unembed=traces[0].unembed,
+        past=join_pasts([trace.past for trace in traces]),
     )
-
-
-@dataclass
-class _Recorder:
-    """Follows the residual stream section by section."""
-
-    start: Tensor | None
-    """What enters the first block that runs; None for the tokens' embeddings."""
-    edits: Mapping[int, Edit]
-    points: list[Tensor] = field(default_factory=list)
-    writes: list[Tensor] = field(default_factory=list)
-
-    def enter(self, _module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Take or replace what enters the first block that runs."""
-        start = arguments[0] if self.start is None else self.start
-        self.points.append(start)
-        return (start, *arguments[1:])
-
-    def write(
-        self, section: int, _module: nn.Module, _arguments: object, output: Tensor
-    ) -> Tensor:
-        """Take or replace a section's write."""
-        edit = self.edits.get(section)
-        written = output if edit is None else edit(output, self.points[-1])
-        if edit is not None:
-            _check_write(written, output, section)
-        self.writes.append(written)
-        # the same sum, in the same order, as the model's own residual connection
-        self.points.append(self.points[-1] + written)
-        return written
-
-
-def _check_write(written: object, write: Tensor, section: int) -> None:
-    shape = list(written.shape) if isinstance(written, Tensor) else None
-    if shape != list(write.shape):
-        raise ValueError(
-            f"The edit of section {section} returned "
-            f"{type(written).__name__ if shape is None else shape}; expected a tensor "
-            f"of shape {list(write.shape)}, as that of the write."
-        )
-
-
-def _check_edits(edits: Mapping[int, Edit], n_sections: int) -> None:
-    wrong = [key for key in edits if key not in range(n_sections)]
-    if wrong:
-        raise ValueError(
-            f"edits name sections {wrong}; this model has sections 0 to "
-            f"{n_sections - 1}: attention 0, MLP 0, attention 1, ..."
-        )
-
-
-@contextmanager
-def _recording(
-    model: SubjectModel, recorder: _Recorder, first: int
-) -> Generator[None, None, None]:
-    handles = [model.blocks[first].register_forward_pre_hook(recorder.enter)]
-    for section in range(SECTIONS_PER_BLOCK * first, model.n_sections):
-        module = model.section_modules[section]
-        handles.append(module.register_forward_hook(partial(recorder.write, section)))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-class _Passed(nn.Module):
-    """Stands in for a block that need not run again."""
-
-    def forward(self, states: Tensor, *_: object, **__: object) -> Tensor:
-        """Return what came in."""
-        return states
-
-
-@contextmanager
-def _passing(model: SubjectModel, first: int) -> Generator[None, None, None]:
-    """Leave out the blocks before the first, which keep their numbers and masks."""
-    blocks = cast(nn.ModuleList, model.module.get_submodule(model.architecture.blocks))
-    for number in range(first):
-        blocks[number] = _Passed()
-    try:
-        yield
-    finally:
-        for number in range(first):
-            blocks[number] = model.blocks[number]
-
-
-def run(
-    model: SubjectModel,
-    ids: Int[Tensor, "B T"],
-    *,
-    embeddings: Float[Tensor, "B T d"] | None = None,
-    edits: Mapping[int, Edit] | None = None,
-    base: Trace | None = None,
-    logits: bool = True,
-) -> Trace:
-    """Run the model once and return its trace.
-
-    Gradients are tracked as far as ``embeddings`` or an edit asks for them; wrap the
-    call in ``torch.no_grad()`` otherwise.
-
-    Args:
-        model: The subject model.
-        ids: Token ids. With ``embeddings`` they only set the shape.
-        embeddings: What enters block 0 instead of the tokens' embeddings.
-        edits: Section number to the edit of its write.
-        base: A trace of the same ids without edits, from embeddings of its own. Blocks
-            before the first edit are taken from it instead of being run again.
-        logits: Whether to compute logits, which small models spend most time on.
-
-    Raises:
-        ValueError: Both ``embeddings`` and ``base`` are given, an edit is of a section
-            that the model does not have, or returns something else than a write.
-    """
-    if embeddings is not None and base is not None:
-        raise ValueError(
-            "A run takes its embeddings from base, the trace of the same prompts, or "
-            "from embeddings; leave one of them out."
-        )
-    _check_edits(edits or {}, model.n_sections)
-    first = 0 if base is None or not edits else min(edits) // SECTIONS_PER_BLOCK
-    kept = SECTIONS_PER_BLOCK * first
-    start = embeddings if base is None else base.point(kept)
-    recorder = _Recorder(start=start, edits=edits or {})
-    if base is not None:
-        recorder.points.extend(base.point(number) for number in range(kept))
-        recorder.writes.extend(base.writes[:kept])
-    target = model.module if logits else model.module.base_model
-    with _passing(model, first), _recording(model, recorder, first):
-        output = target(input_ids=ids, use_cache=False)
-    return Trace(
-        embeddings=recorder.points[0],
-        writes=tuple(recorder.writes),
-        states=tuple(recorder.points[1:]),
-        logits_or_none=output.logits if logits else None,
-    )
-
-
-def run_from(
-    model: SubjectModel,
-    ids: Int[Tensor, "B T"],
-    *,
-    block: int,
-    state: Float[Tensor, "B T d"],
-    edits: Mapping[int, Edit] | None = None,
-    cache: DynamicCache | None = None,
-) -> list[Float[Tensor, "B T d"]]:
-    """Run the blocks from one on, without logits.
-
-    Args:
-        model: The subject model.
-        ids: Token ids, which only set the shape.
-        block: The first block to run.
-        state: What enters it: residual point ``2 * block``.
-        edits: Section number to the edit of its write.
-        cache: Keys and values of the positions before these; the run writes its own
-            to it. None if these are the first positions.
-
-    Returns:
-        The residual points from the state on; the state itself is the first.
-    """
-    recorder = _Recorder(start=state, edits=edits or {})
-    with _passing(model, block), _recording(model, recorder, block):
-        model.module.base_model(
-            input_ids=ids, past_key_values=cache, use_cache=cache is not None
-        )
-    return recorder.points

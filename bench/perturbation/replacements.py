@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bench.models.trace import run
+from bench.models.run import run
 from bench.perturbation.layout import Bench
 
 
 def clean_writes(bench: Bench) -> Float[Tensor, "S P T d"]:
     """Run the repeated prompts and return every section's write."""
     with torch.no_grad():
-        trace = run(bench.model, bench.batch.clean, logits=False)
+        trace = run(bench.model, bench.batch.clean)
     return torch.stack(trace.writes)
 
 

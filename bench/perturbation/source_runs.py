@@ -22,8 +22,8 @@ from transformers import DynamicCache
 
 from bench.models.edits import Edit, replace_write
 from bench.models.past import NO_PAST, Past
+from bench.models.run import run_from
 from bench.models.subject import SubjectModel
-from bench.models.trace import run_from
 from bench.perturbation.differences import Difference
 from bench.perturbation.response import Probing, Response
 from bench.profiles.sections import SECTIONS_PER_BLOCK

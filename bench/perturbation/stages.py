@@ -14,10 +14,9 @@ from torch import Tensor
 from bench.models.behaviour import (
     at_positions,
     centred_logit,
-    centred_logit_at_sites,
     half_losses,
 )
-from bench.models.trace import run
+from bench.models.run import run
 from bench.perturbation.differences import difference_at
 from bench.perturbation.layout import Bench, Progress, Step
 from bench.perturbation.readout import READOUTS
@@ -178,12 +177,13 @@ def _ablated(
 
 def _logits(part: Bench, at_sites: Float[Tensor, "S P K d"]) -> Float[Tensor, "P S"]:
     """Return the centred logit for last points under each ablation."""
+    targets = part.batch.targets
     with torch.no_grad():
         found = [
-            centred_logit_at_sites(part.model.read_out(points), part.batch)
+            part.model.centred_logits(part.model.final_norm(points), targets)
             for points in at_sites
         ]
-    return torch.stack(found, dim=1)
+    return torch.stack(found, dim=1).mean(dim=2)
 
 
 def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:

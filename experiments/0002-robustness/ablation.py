@@ -17,8 +17,8 @@ from whole import chunks, in_place
 
 from bench.models.behaviour import centred_logit
 from bench.models.edits import replace_write
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.perturbation.layout import Bench
 from bench.perturbation.replacements import clean_writes, mean_of_others, resampled
 from bench.perturbation.response import Probing
@@ -82,8 +82,8 @@ def perturbed_points(
     start = shifted.flatten(0, 1).to(model.dtype)
     ids = probing.ids.repeat_interleave(n_sources, dim=0)
     with torch.no_grad():
-        clean = run(model, probing.ids, embeddings=probing.embeddings, logits=False)
-        moved = run(model, ids, embeddings=start, logits=False)
+        clean = run(model, probing.ids, embeddings=probing.embeddings)
+        moved = run(model, ids, embeddings=start)
     return clean.points, moved.points
 
 
@@ -142,9 +142,7 @@ def _final_response(
             for section, value in values.items()
         }
         with torch.no_grad():
-            trace = run(
-                rest, ids, embeddings=start[2 * first], edits=edits, logits=False
-            )
+            trace = run(rest, ids, embeddings=start[2 * first], edits=edits)
         ends.append(trace.states[-1].float())
     clean, moved = ends[0], ends[1].unflatten(0, (len(probing), n_sources))
     change = (moved - clean[:, None]).norm(dim=-1)

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bench.models.linear_response import linear_response
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.perturbation.layout import Bench
 from bench.perturbation.response import Probing, Response
 
@@ -38,9 +38,7 @@ def exact_response(model: SubjectModel, probing: Probing) -> Response:
             embeddings=probing.embeddings.repeat_interleave(n_sources, dim=0),
             tangent=in_place(probing).flatten(0, 1),
         )
-        clean = run(
-            model, probing.ids, embeddings=probing.embeddings, logits=False
-        ).points
+        clean = run(model, probing.ids, embeddings=probing.embeddings).points
     return Response(
         change=change.transpose(0, 1).unflatten(0, (len(probing), n_sources)),
         residual=clean.transpose(0, 1)[:, None].norm(dim=-1),

@@ -13,7 +13,8 @@ from bench.evaluation.contexts import OpenedTask
 from bench.methods.context import TaskContext
 from bench.models.attention import observed_heads
 from bench.models.edits import Edit, replace_write
-from bench.models.trace import Trace, run
+from bench.models.run import run
+from bench.models.trace import Trace
 from bench.results.reference_record import read_reference
 from bench.scores.shares import shares
 from bench.submissions.manifest import FOLDER

@@ -125,27 +125,28 @@ def test_leaves_nothing_behind(
     assert dict(snapshot(tiny_context.subject)) == before
 
 
-F, B = 1.0, 1.1
-"""A backward pass on frozen weights; matrices that need gradients on both sides, as in
-attention, count twice."""
-SWEEP = 4 / 2 + 1
-"""Forward passes of a sweep over four sections, each from its own block on."""
 READ = 0.1
-"""An unembedding of this model, in forward passes."""
+"""An unembedding of this model, in forward passes with logits, which are counted."""
+F, B = 1 - READ, 1.1 * (1 - READ)
+"""Passes through the blocks. Weights are frozen, and matrices that need gradients on
+both sides, as in attention, count twice."""
+SWEEP, LATE = 4 / 2, 4 / 4
+"""Passes of a sweep over four sections, each from its own place on, at all positions
+and in the second half of a prompt."""
 
 COST = {
-    "activation-patching-denoising": 2 + SWEEP,
-    "activation-patching-noising": 2 + SWEEP,
-    "activation-patching-sources-denoising": 3 + SWEEP,
-    "activation-patching-sources-noising": 3 + SWEEP,
-    "atp-star": 1 + 2 * (F + B),
+    "activation-patching-denoising": (2 + LATE) * F,
+    "activation-patching-noising": (2 + LATE) * F,
+    "activation-patching-sources-denoising": (3 + SWEEP) * F,
+    "activation-patching-sources-noising": (3 + SWEEP) * F,
+    "atp-star": 2 * F + 2 * (F + B),
     "attn-lrp": F + B,
     "attribution-patching": 2 * F + B,
     "attribution-patching-noising": 2 * F + B,
-    "causal-tracing": 1 + 5 * (1 + SWEEP),
-    "direct-logit-attribution": 1,
-    "eap-ig": 2 + 8 * (F + B),
-    "eap-ig-activations": 2 + 5 * SWEEP * (F + B),
+    "causal-tracing": (1 + 5 * (1 + LATE)) * F + 5 * 5 / 2 * READ,
+    "direct-logit-attribution": F,
+    "eap-ig": 2 * F + 8 * (F + B),
+    "eap-ig-activations": 2 * F + 5 * SWEEP * (F + B),
     "eap-layer-in": 2 * F + B,
     "eap-layer-in-absolute": 2 * F + B,
     "eap-layer-out-absolute": 2 * F + B,
@@ -153,21 +154,21 @@ COST = {
     "gradient-norm": F + B,
     "gradient-x-activation": F + B,
     "hisp": F + B,
-    "information-flow-routes": 1.5,
-    "layer-conductance": 16 * (2 * F + B) + 2,
-    "layer-integrated-gradients": 2 + 5 * SWEEP * (F + B),
-    "linear-response": 2 * 4 * 3 + 2,
-    "linear-response-ablation": 3 * 5 + 6,
-    "logit-lens": 1 + 4 * READ,
-    "mean-ablation": 1 + SWEEP,
-    "optimal-ablation": 1 + SWEEP * (7 * F + 6 * B),
-    "path-patching-direct": 2 + 4 * READ,
-    "prefix-matching-score": 1,
+    "information-flow-routes": 1.5 * F,
+    "layer-conductance": 16 * (2 * F + B) + 2 * F,
+    "layer-integrated-gradients": 2 * F + 5 * LATE * (F + B),
+    "linear-response": (2 * 4 * 3 + 2) * F,
+    "linear-response-ablation": (3 * 5 + 6) * F,
+    "logit-lens": F,
+    "mean-ablation": (1 + SWEEP) * F,
+    "optimal-ablation": F + SWEEP * (7 * F + 6 * B),
+    "path-patching-direct": 2 * F,
+    "prefix-matching-score": F,
     "relp": 2 * F + B,
-    "resample-ablation": 1 + SWEEP,
-    "write-patching-denoising": 2 + SWEEP,
-    "write-patching-noising": 2 + SWEEP,
-    "zero-ablation": 1 + SWEEP,
+    "resample-ablation": (1 + SWEEP) * F,
+    "write-patching-denoising": (2 + SWEEP) * F,
+    "write-patching-noising": (2 + SWEEP) * F,
+    "zero-ablation": (1 + SWEEP) * F,
 }
 """By hand for four sections. Left out is what depends on more than sections: those that
 learn on a share of the prompts, and the one that runs the vocabulary."""

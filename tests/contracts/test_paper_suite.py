@@ -15,8 +15,8 @@ from transformers import (
 
 from bench.models.architectures.registry import find_architecture
 from bench.models.memory import bytes_needed, count_parameters
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import excess
 from bench.perturbation.stages import full_response
@@ -133,7 +133,7 @@ def test_responses_at_full_width(name: str) -> None:
     model = two_blocks(SHAPES[name])
     prompts = find_task(name, root=ROOT).read_prompts("reference")[:2]
     bench = lay_out(model, prompts, seed=0, chunk=1)
-    trace = run(model, bench.batch.clean, logits=False)
+    trace = run(model, bench.batch.clean)
 
     total = trace.embeddings + sum(trace.writes)
     assert_close(total, trace.states[-1], rtol=1e-4, atol=1e-4)

@@ -38,7 +38,8 @@ def test_record_of_a_built_in(task: Task) -> None:
     assert record.control not in (record.values, record.untrained)
     assert record.control_reason is None
     assert not record.method.oracle
-    assert record.cost_forward_equivalents == pytest.approx(1.0, rel=0.01)
+    blocks_alone = 0.9  # of a forward pass with logits
+    assert record.cost_forward_equivalents == pytest.approx(blocks_alone, rel=0.02)
     assert record.cost_reason is None
     assert record.provenance.seed == 3
     assert record.provenance.dtype == "float32"

@@ -13,8 +13,8 @@ from bench.methods.attention.information_flow import (
 )
 from bench.methods.context import TaskContext
 from bench.models.attention import observed_heads
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from tests.methods.naive_llama import NaiveRun, NaiveTask, deviation, random_model
 
 

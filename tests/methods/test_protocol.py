@@ -10,9 +10,9 @@ from torch.testing import assert_close
 from bench.errors import AttributionError, MethodError
 from bench.methods.context import TaskContext
 from bench.methods.protocol import Method, method
-from bench.models.behaviour import centred_logit
+from bench.models.behaviour import at_positions, centred_logit
 from bench.models.edits import replace_write
-from bench.models.trace import run
+from bench.models.run import run
 from bench.profiles.attribution import LayerAttribution
 
 
@@ -240,12 +240,19 @@ def test_first_prompts(tiny_context: TaskContext) -> None:
     assert few.generator is tiny_context.generator
 
 
-def test_missing_logits_are_refused(tiny_context: TaskContext) -> None:
-    """The metric cannot be read off a trace without logits."""
-    trace = run(tiny_context.subject, tiny_context.prompts.clean, logits=False)
+def test_the_metric_needs_no_logits(
+    tiny_context: TaskContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behaviour read off a trace is that of its logits, which are not computed."""
+    ctx = tiny_context
+    expected = ctx.metric(ctx.model(ctx.prompts.clean).logits)
+    trace = ctx.trace(ctx.prompts.clean)
+    at_sites = at_positions(trace.logits, ctx.prompts.sites)
+    monkeypatch.setattr(type(ctx.subject), "unembed", None)
 
-    with pytest.raises(ValueError, match=r"This trace has no logits.*logits=True"):
-        tiny_context.metric_of(trace)
+    assert_close(ctx.metric_of(trace), expected, rtol=1e-5, atol=1e-5)
+    monkeypatch.undo()
+    assert_close(ctx.logits_at_sites(trace), at_sites)
 
 
 def test_api_exports_what_the_protocol_needs() -> None:

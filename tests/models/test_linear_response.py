@@ -7,8 +7,8 @@ from torch.testing import assert_close
 
 from bench.models.edits import replace_write
 from bench.models.linear_response import linear_response
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_equals_double_backward(
     start = tiny_model.embed(ids)
 
     def points(x: Tensor) -> Tensor:
-        return run(tiny_model, ids, embeddings=x, logits=False).points
+        return run(tiny_model, ids, embeddings=x).points
 
     _, expected = torch.autograd.functional.jvp(points, start, tangent)
     found = linear_response(tiny_model, ids, embeddings=start, tangent=tangent)

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from bench.models.edits import patch_state, patch_write, replace_write
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 
 
 @pytest.fixture
@@ -80,6 +80,6 @@ def test_no_gradients_are_tracked_otherwise(
 
 def test_depth_is_counted(make_model: Callable[..., SubjectModel], ids: Tensor) -> None:
     """A model of three blocks has six writes and seven points."""
-    trace = run(make_model(blocks=3), ids, logits=False)
+    trace = run(make_model(blocks=3), ids)
 
     assert (len(trace.writes), len(trace.states), len(trace.points)) == (6, 6, 7)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bench.models.edits import replace_write
 from bench.models.linear_response import linear_response
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.perturbation.response import Probing, Response
 
 

@@ -7,8 +7,8 @@ import torch
 
 from bench.models.behaviour import PromptBatch, centred_logit
 from bench.models.planted.build import build_planted
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.reproduction.disguise import ADDED, QUIET, disguise, moved
 from bench.tasks.planted import ARCHITECTURES, PlantedRecipe
 

@@ -4,7 +4,7 @@
 
 The constant, one vector for each position and the same for every prompt, is the best of
 STEPS points that Adam passes, from the mean on. Kind: write. Cost:
-(S/2 + 1) (STEPS (F + B) + F) + F. Source: Li and Janson 2024 (arXiv 2409.09951).
+S/2 (STEPS (F + B) + F) + F. Source: Li and Janson 2024 (arXiv 2409.09951).
 Known failure: the constants are chosen on the prompts that they are judged on, and
 redundant sections hide each other as under any ablation of one section.
 """
@@ -25,7 +25,7 @@ RATE = 0.1
 """Size of a step, in root mean squares of the write."""
 
 
-@method("optimal-ablation", kind="write", cost="(S/2 + 1) (7 F + 6 B) + 1 F")
+@method("optimal-ablation", kind="write", cost="S/2 (7 F + 6 B) + 1 F")
 def optimal_ablation(ctx: TaskContext) -> LayerAttribution:
     """Measure the drop of the behaviour with the best constant for each write."""
     trace = ctx.trace(ctx.prompts.clean)

@@ -2,7 +2,7 @@
 
     M(x) - M(x; w <- 0)
 
-Kind: write. Cost: S/2 + 2 forward passes. Source: Michel et al. 2019 (1905.10650).
+Kind: write. Cost: S/2 + 1 forward passes. Source: Michel et al. 2019 (1905.10650).
 Known failure: zero is far from anything that the section writes, so that later sections
 break for lack of its constant part too.
 """
@@ -15,7 +15,7 @@ from bench.methods.protocol import method
 from bench.profiles.attribution import LayerAttribution
 
 
-@method("zero-ablation", kind="write", cost="(S/2 + 2) F")
+@method("zero-ablation", kind="write", cost="(S/2 + 1) F")
 def zero_ablation(ctx: TaskContext) -> LayerAttribution:
     """Measure the drop of the behaviour without each write."""
     return ablate(ctx, torch.zeros_like)

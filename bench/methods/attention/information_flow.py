@@ -22,8 +22,9 @@ from bench.methods.attention.ov_copying import head_to_residual
 from bench.methods.context import TaskContext
 from bench.methods.protocol import method
 from bench.models.attention import HeadRun, observed_heads
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import Trace, run
+from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 
 

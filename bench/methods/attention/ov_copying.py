@@ -21,8 +21,8 @@ from bench.methods.context import TaskContext
 from bench.methods.protocol import method
 from bench.models.attention import HeadRun, observed_heads
 from bench.models.edits import replace_state
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.profiles.attribution import LayerAttribution
 
 
@@ -49,7 +49,7 @@ def _on_single_tokens(model: SubjectModel) -> list[HeadRun]:
         bare = model.module.get_input_embeddings()(ids)
         mlps = range(1, model.n_sections, 2)
         edits = {section: replace_state(bare) for section in mlps}
-        run(model, ids, embeddings=bare, edits=edits, logits=False)
+        run(model, ids, embeddings=bare, edits=edits)
     return heads
 
 

@@ -24,7 +24,8 @@ from bench.methods.protocol import method
 from bench.models.attention import HeadRun, observed_heads
 from bench.models.gradient_scale import scale_gradient
 from bench.models.gradients import HeadGradients, head_gradients
-from bench.models.trace import Trace, run
+from bench.models.run import run
+from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 from bench.profiles.sections import SECTIONS_PER_BLOCK
 

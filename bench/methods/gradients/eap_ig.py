@@ -43,7 +43,7 @@ def eap_ig(ctx: TaskContext) -> LayerAttribution:
     return ctx.answer((write_difference(clean, corrupt) * total).sum(dim=(2, 3)).T)
 
 
-@method("eap-ig-activations", kind="write", cost="2 F + 5 (S/2 + 1) (F + B)")
+@method("eap-ig-activations", kind="write", cost="2 F + 5 S/2 (F + B)")
 def eap_ig_activations(ctx: TaskContext) -> LayerAttribution:
     """Multiply the change of each write by the mean gradient along its own path."""
     clean, corrupt = ctx.trace(ctx.prompts.clean), ctx.trace(ctx.prompts.corrupt)

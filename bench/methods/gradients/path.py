@@ -25,8 +25,17 @@ def integrated_effect(
     change: Float[Tensor, "P T d"],
     *,
     base: Trace,
+    first: int = 0,
 ) -> Float[Tensor, " P"]:
     """Integrate the gradient while the state after a section goes from h to h + change.
+
+    Args:
+        ctx: The task.
+        ids: The prompts that are run.
+        section: Number of the section.
+        change: How the state changes.
+        base: The trace of these prompts without edits.
+        first: The change is 0 before this position.
 
     Returns:
         ``change`` times the mean gradient: what putting h + change there does to the
@@ -35,5 +44,7 @@ def integrated_effect(
     total = torch.zeros_like(change)
     for position, weight in nodes():
         state = base.states[section] + position * change
-        total += weight * ctx.state_gradient(ids, section, state, base=base)[1]
+        total += (
+            weight * ctx.state_gradient(ids, section, state, base=base, first=first)[1]
+        )
     return (total * change).sum(dim=(1, 2))

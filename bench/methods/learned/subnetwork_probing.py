@@ -24,8 +24,10 @@ from torch import Tensor
 
 from bench.methods.context import TaskContext
 from bench.methods.protocol import method
+from bench.models.behaviour import at_positions
 from bench.models.edits import Edit, RowEdit
-from bench.models.trace import Trace, run
+from bench.models.run import run
+from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 
 STEPS = 150
@@ -89,9 +91,9 @@ def _divergence(
     ctx: TaskContext, clean: Trace, other: Trace, chosen: Int[Tensor, " batch"]
 ) -> Float[Tensor, ""]:
     """Compare predictions at the chosen prompts' copy sites with the model's own."""
-    rows, sites = torch.arange(len(chosen))[:, None], ctx.prompts.sites[chosen]
-    own = clean.logits[chosen][rows, sites].log_softmax(dim=-1)
-    found = other.logits[rows, sites].log_softmax(dim=-1)
+    sites = ctx.prompts.sites[chosen]
+    own = clean.unembed(at_positions(clean.normed[chosen], sites)).log_softmax(dim=-1)
+    found = other.unembed(at_positions(other.normed, sites)).log_softmax(dim=-1)
     return (own.exp() * (own - found)).sum(dim=-1).mean()
 
 

@@ -11,8 +11,9 @@ embeddings and 1 after the last section. At the sources the effect goes the othe
 from that of the sources' embeddings down to 0; there the methods answer with what has
 left the sources, the effect at the embeddings minus the effect after the section.
 
-Kind: state. Cost: S/2 + 3 forward passes, S/2 + 1 of them for the sweep, which runs
-only the blocks from the patch on; one more at the sources.
+Kind: state. Cost: S/4 + 2 forward passes, S/4 of them for the sweep, which runs only
+the blocks after the patch, and those only on the second half of the prompt; S/2 + 3 at
+the sources, which lie in the first half.
 Source: Vig et al. 2020 (arXiv 2004.12265); Heimersheim and Nanda 2024 (2404.15255).
 Known failure: patching every position is 1 at every depth. Patching all positions where
 the prompts differ is the other direction at the rest of them, so that sources add
@@ -31,7 +32,7 @@ from bench.models.trace import Trace
 from bench.profiles.attribution import LayerAttribution
 
 
-@method("activation-patching-denoising", kind="state", cost="(S/2 + 3) F")
+@method("activation-patching-denoising", kind="state", cost="(S/4 + 2) F")
 def denoising(ctx: TaskContext) -> LayerAttribution:
     """Restore the clean residual at the copy sites of the corrupt run."""
     clean, corrupt = ctx.trace(ctx.prompts.clean), ctx.trace(ctx.prompts.corrupt)
@@ -40,7 +41,7 @@ def denoising(ctx: TaskContext) -> LayerAttribution:
     return ctx.answer(gained / ctx.gap(clean, corrupt))
 
 
-@method("activation-patching-noising", kind="state", cost="(S/2 + 3) F")
+@method("activation-patching-noising", kind="state", cost="(S/4 + 2) F")
 def noising(ctx: TaskContext) -> LayerAttribution:
     """Put the corrupt residual into the copy sites of the clean run."""
     clean, corrupt = ctx.trace(ctx.prompts.clean), ctx.trace(ctx.prompts.corrupt)
@@ -49,7 +50,7 @@ def noising(ctx: TaskContext) -> LayerAttribution:
     return ctx.answer(lost / ctx.gap(clean, corrupt))
 
 
-@method("activation-patching-sources-denoising", kind="state", cost="(S/2 + 4) F")
+@method("activation-patching-sources-denoising", kind="state", cost="(S/2 + 3) F")
 def sources_denoising(ctx: TaskContext) -> LayerAttribution:
     """Restore the clean residual at the sources: what no longer depends on it."""
     clean, corrupt = ctx.trace(ctx.prompts.clean), ctx.trace(ctx.prompts.corrupt)
@@ -61,7 +62,7 @@ def sources_denoising(ctx: TaskContext) -> LayerAttribution:
     return ctx.answer(left / ctx.gap(clean, corrupt))
 
 
-@method("activation-patching-sources-noising", kind="state", cost="(S/2 + 4) F")
+@method("activation-patching-sources-noising", kind="state", cost="(S/2 + 3) F")
 def sources_noising(ctx: TaskContext) -> LayerAttribution:
     """Put the corrupt residual into the sources: what no longer depends on it."""
     clean, corrupt = ctx.trace(ctx.prompts.clean), ctx.trace(ctx.prompts.corrupt)

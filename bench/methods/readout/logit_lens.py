@@ -3,8 +3,7 @@
     M(unembed(norm(h)))
 
 at the copy sites, with h the residual after a section. Kind: state. Cost: one forward
-pass and S unembeddings. Source: nostalgebraist 2020, "interpreting GPT: the logit
-lens".
+pass. Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
 Known failure: states need not be in the unembedding's basis before the last sections.
 """
 
@@ -17,7 +16,7 @@ from bench.methods.protocol import method
 from bench.profiles.attribution import LayerAttribution
 
 
-@method("logit-lens", kind="state", cost="1 F + S unembeddings")
+@method("logit-lens", kind="state", cost="1 F")
 def logit_lens(ctx: TaskContext) -> LayerAttribution:
     """Unembed the state after each section."""
     trace = ctx.trace(ctx.prompts.clean)
@@ -27,7 +26,4 @@ def logit_lens(ctx: TaskContext) -> LayerAttribution:
 def read(ctx: TaskContext, state: Float[Tensor, "P T d"]) -> Float[Tensor, " P"]:
     """Measure the behaviour as if the state were the last one."""
     with torch.no_grad():
-        parts = ctx.by_rows(
-            lambda rows: ctx.some(rows).metric(ctx.subject.read_out(state[rows]))
-        )
-    return torch.cat(parts)
+        return ctx.metric_of_normed(ctx.subject.final_norm(state))

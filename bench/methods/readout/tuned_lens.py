@@ -20,8 +20,8 @@ from torch.nn import functional
 from bench.methods.context import TaskContext
 from bench.methods.protocol import method
 from bench.methods.readout.logit_lens import read
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.profiles.attribution import LayerAttribution
 
 STEPS = 60

@@ -39,8 +39,8 @@ from bench.models.planted.spaces import (
     draw_spaces,
     token_embeddings,
 )
+from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.trace import run
 from bench.tasks.drawing import draw_prompts
 from bench.tasks.planted import (
     Placement,
@@ -93,7 +93,7 @@ class _Builder:
 
     def _reading(self, section: int) -> Reading:
         with torch.no_grad():
-            point = run(self.subject, self.ids, logits=False).points[section].double()
+            point = run(self.subject, self.ids).points[section].double()
         constant = point @ torch.from_numpy(self.spaces.constant)
         length = point.norm(dim=-1).mean().item()
         return Reading(self.spaces, WIDTH**0.5 / length, constant.mean().item())
@@ -138,7 +138,7 @@ class _Builder:
             lambda _m, _i, out: seen.append(cast(Tensor, out))
         )
         try:
-            run(self.subject, self.ids, logits=False)
+            run(self.subject, self.ids)
         finally:
             handle.remove()
         return seen[0].norm(dim=-1).mean().item()
@@ -153,7 +153,7 @@ class _Builder:
                 length = target * (1 + BALLAST**2) ** 0.5
                 weight.fill_(length / WIDTH**0.5 - 1.0)
                 return
-            write = run(self.subject, self.ids, logits=False).writes[section]
+            write = run(self.subject, self.ids).writes[section]
             second_half = write[:, self.ids.shape[1] // 2 + 1 :]
             weight.mul_(target / second_half.norm(dim=-1).mean())
 

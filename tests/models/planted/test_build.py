@@ -6,7 +6,7 @@ import torch
 
 from bench.models.behaviour import half_losses, to_batch
 from bench.models.planted.build import build_planted
-from bench.models.trace import run
+from bench.models.run import run
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 from bench.tasks.planted import ORDINARY_TOKENS, PlantedRecipe, draw_placement
 from bench.tasks.prompts import Prompt

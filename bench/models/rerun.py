@@ -1,0 +1,69 @@
+"""Run prompts again with edits, from the first place that an edit can change.
+
+A model is causal in depth and in position: a section that writes something else leaves
+all before it as it was, and so does a change at later positions.
+
+Shapes: B rows, T positions, d width.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from bench.models.edits import Edit, edit_after, first_changed, replace_write
+from bench.models.run import check_edits, check_write, run_from
+from bench.models.subject import SubjectModel
+from bench.models.trace import Trace
+from bench.profiles.sections import SECTIONS_PER_BLOCK, is_attention
+
+
+def rerun(
+    model: SubjectModel,
+    ids: Int[Tensor, "B T"],
+    edits: Mapping[int, Edit],
+    *,
+    base: Trace,
+) -> Float[Tensor, "B T d"]:
+    """Return what the unembedding reads when sections' writes are edited.
+
+    Args:
+        model: The subject model.
+        ids: Token ids, which only set the shape.
+        edits: Section number to the edit of its write, one at least.
+        base: The trace of the same ids without edits. If it kept its past, only
+            positions from the first changed one on are run.
+
+    Raises:
+        ValueError: An edit is of a section that the model does not have, or returns
+            something else than a write.
+    """
+    check_edits(edits, model.n_sections)
+    start = min(map(first_changed, edits.values())) if base.past.blocks else 0
+    later = {section: edit_after(edit, start) for section, edit in edits.items()}
+    last = _last_point(model, ids, later, base, start)
+    return torch.cat([base.normed[:, :start], model.final_norm(last)], dim=1)
+
+
+def _last_point(
+    model: SubjectModel,
+    ids: Int[Tensor, "B T"],
+    edits: dict[int, Edit],
+    base: Trace,
+    start: int,
+) -> Float[Tensor, "B T_ d"]:
+    """Run on from the first edited section, whose own write is known already."""
+    section = min(edits)
+    state, write = base.point(section)[:, start:], base.writes[section][:, start:]
+    written = edits[section](write, state)
+    check_write(written, write, section)
+    block = section // SECTIONS_PER_BLOCK
+    if is_attention(section):  # the MLP of its block runs on
+        edits = edits | {section: replace_write(written)}
+    else:
+        block, state = block + 1, state + written
+    cache = base.past.before(start).cache() if start else None
+    return run_from(
+        model, ids[:, start:], block=block, state=state, edits=edits, cache=cache
+    )[-1]

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 import pytest
 
+from bench.cache.cache import VARIABLE
 from bench.errors import FileFormatError
 from bench.methods.catalogue import built_in
 from bench.profiles.attribution import Kind, LayerAttribution
@@ -55,6 +57,16 @@ if TYPE_CHECKING:
     from bench.models.subject import SubjectModel
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep what runs compute away from the user's cache, and tests from each other."""
+    folder = tmp_path_factory.getbasetemp() / "caches" / uuid4().hex
+    monkeypatch.setenv(VARIABLE, str(folder))
+
 
 VOCABULARY = 40
 

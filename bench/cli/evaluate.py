@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cache.cache import Cache
 from bench.cli.display import progress_display
+from bench.cli.executors import Name, Wish, choose_executor
 from bench.cli.options import (
     DEFAULT_SUITE,
     RESULTS,
+    CacheFolder,
     Details,
     Device,
     Json,
     Root,
     Seed,
     Tasks,
+    resolve_cache,
     resolve_root,
 )
 from bench.cli.scored import Scored, print_scored, score_records, write_scored
@@ -31,6 +35,23 @@ from bench.tasks.spec import Task
 if TYPE_CHECKING:
     from bench.evaluation.run import Outcome, Plan
     from bench.methods.discovery import FoundMethod
+
+
+ExecutorName = Annotated[
+    Name,
+    typer.Option(help="One after the other here, in processes, or on a Ray cluster."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes, or processors of a Ray on this machine."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(min=0.001, help="Seconds for a method on a task, then it is stopped."),
+]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Of a Ray cluster that is there, as in auto.")
+]
 
 
 def evaluate(
@@ -54,6 +75,11 @@ def evaluate(
         Path | None,
         typer.Option(help="Results folder.", show_default="results/<method>"),
     ] = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    timeout: Timeout = None,
+    ray_address: RayAddress = None,
+    cache: CacheFolder = None,
     details: Details = False,
     as_json: Json = False,
     root: Root = None,
@@ -66,7 +92,9 @@ def evaluate(
     folder = resolve_root(root)
     tasks = _choose(task, suite=suite, root=folder)
     plans = _plan([*(methods or []), *(built_in() if every else [])], out=out)
-    results = _run(plans, tasks, device=device, seed=seed)
+    wish = Wish(executor, workers, timeout, ray_address)
+    kept = resolve_cache(cache)
+    results = _run(plans, tasks, wish, device=device, seed=seed, cache=kept)
     documents: list[Plain] = []
     for plan in plans:
         scored = _score(results[plan.name], plan, task, suite=suite, root=folder)
@@ -149,13 +177,20 @@ def load_method(name: str) -> "FoundMethod":
 
 
 def _run(
-    plans: "list[Plan]", tasks: tuple[Task, ...], *, device: str, seed: int
+    plans: "list[Plan]",
+    tasks: tuple[Task, ...],
+    wish: Wish,
+    *,
+    device: str,
+    seed: int,
+    cache: Cache,
 ) -> "dict[str, list[Outcome]]":
     from bench.evaluation.run import Settings, run_methods
 
+    settings, executor = Settings(device, seed, cache), choose_executor(wish)
     with progress_display() as titled:
         results = run_methods(
-            plans, tasks, Settings(device=device, seed=seed), announce=titled
+            plans, tasks, settings, executor=executor, announce=titled
         )
     for outcomes in results.values():
         for outcome in outcomes:

@@ -40,6 +40,7 @@ COMMANDS = (
     ),
     Command("ledger", "ledger", "What happened to submissions, line by line."),
     Command("findings", "findings", "Write docs/findings.md from stored results."),
+    Command("cache", "cache", "See, check and clear what runs have kept."),
     Command("reference", "reference", "Measure, verify and show references."),
     Command("task", "task", "Make a task of your own."),
     Command("prompts", "prompts", "Draw prompts."),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cache.cache import Cache, default_folder
 from bench.errors import UserError
 from bench.tasks.registry import PACKAGE, data_root
 
@@ -48,8 +49,22 @@ BaseBranch = Annotated[
     ),
 ]
 
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder of the cache.",
+        show_default="BENCH_CACHE, or the user's cache folder",
+    ),
+]
+
 DEFAULT_SUITE = "core"
 RESULTS = Path("results")
+
+
+def resolve_cache(folder: Path | None) -> Cache:
+    """Return the cache in the given folder, or in that of the environment."""
+    return Cache(default_folder() if folder is None else folder)
 
 
 def resolve_root(root: Path | None) -> Path:

@@ -10,10 +10,20 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from bench.cache.cache import Cache
 from bench.cli.console import table, write_out
 from bench.cli.display import progress_display
 from bench.cli.lazy import plain_typer
-from bench.cli.options import RESULTS, Device, Json, Root, resolve_root, writable_root
+from bench.cli.options import (
+    RESULTS,
+    CacheFolder,
+    Device,
+    Json,
+    Root,
+    resolve_cache,
+    resolve_root,
+    writable_root,
+)
 from bench.cli.tables import bar, profile_table
 from bench.errors import MissingExtraError, RunFailedError
 from bench.profiles.promptwise import PROFILES
@@ -35,8 +45,6 @@ if TYPE_CHECKING:
 
 reference = plain_typer(name="reference", help="Measure, verify and show references.")
 
-STAGES = RESULTS / "reference-stages"
-
 TaskName = Annotated[str, typer.Argument(help="Task, by name or task.toml.")]
 Exact = Annotated[
     bool, typer.Option("--exact", help="Use the exact linear response throughout.")
@@ -45,7 +53,11 @@ Exact = Annotated[
 
 @reference.command()
 def compute(
-    task: TaskName, device: Device = "cpu", exact: Exact = False, root: Root = None
+    task: TaskName,
+    device: Device = "cpu",
+    exact: Exact = False,
+    cache: CacheFolder = None,
+    root: Root = None,
 ) -> None:
     """Measure the reference of a task; the same command continues after a stop."""
     folder = resolve_root(root)
@@ -53,7 +65,8 @@ def compute(
     path = reference_path(found, root=folder)
     if path.is_relative_to(folder / FOLDER):
         writable_root(root)
-    stored = _measure(found, device=device, exact=exact)
+    kept = resolve_cache(cache)
+    stored = _measure(found, device=device, exact=exact, cache=kept)
     from bench.evaluation.reference import write_reference
 
     write_reference(stored, path)
@@ -71,7 +84,7 @@ def verify(task: TaskName, device: Device = "cpu", root: Root = None) -> None:
             found,
             device=device,
             exact=stored.record.from_exact,
-            stages=Path(anew),
+            cache=Cache(Path(anew)),
         )
     from bench.evaluation.reference import compare_references
 
@@ -106,7 +119,7 @@ def show(
 
 
 def _measure(
-    task: Task, *, device: str, exact: bool, stages: Path = STAGES
+    task: Task, *, device: str, exact: bool, cache: Cache
 ) -> "StoredReference":
     try:
         from bench.evaluation.reference import compute_reference
@@ -114,7 +127,7 @@ def _measure(
         raise MissingExtraError(error.name or "torch", extra="run") from None
     with progress_display() as titled:
         return compute_reference(
-            task, device=device, exact=exact, stages=stages, stage=titled(task.id)
+            task, device=device, exact=exact, cache=cache, stage=titled(task.id)
         )
 
 

@@ -2,23 +2,23 @@
 
 from collections.abc import Callable
 
-import torch
-
-from bench.errors import MethodFailedError, RunFailedError
+from bench.errors import MethodFailedError, OutOfMemoryError
 from bench.evaluation.answers import run_method
-from bench.evaluation.contexts import OpenedTask, Progress
+from bench.evaluation.contexts import Progress
+from bench.evaluation.keys import method_key
+from bench.evaluation.parts import (
+    ATTRIBUTION,
+    CONTROL,
+    COST,
+    UNTRAINED,
+    Part,
+    Parts,
+)
 from bench.methods.context import TaskContext
-from bench.methods.discovery import FoundMethod
 from bench.models.counting import forward_equivalents
 from bench.profiles.attribution import LayerAttribution
-from bench.results.attribution_record import (
-    AttributionRecord,
-    MethodKey,
-    task_key,
-)
-from bench.results.provenance import take_provenance
-from bench.tasks.registry import PACKAGE
-from bench.tasks.spec import as_prose, as_text
+from bench.results.attribution_record import AttributionRecord, task_key
+from bench.tasks.spec import as_prose
 
 FEW_PROMPTS = 8
 """Prompts of the run whose cost is counted: counting slows a run down, so that it is
@@ -28,84 +28,88 @@ Stage = Callable[[str], Progress]
 """Announce a stage and return its progress callback."""
 
 
-def method_key(found: FoundMethod) -> MethodKey:
-    """Return a method's key."""
-    return MethodKey(
-        name=found.method.name,
-        kind=found.method.kind,
-        origin=found.origin,
-        source=as_text(found.source),
-        source_sha256=found.source_sha256,
-        summary=as_text(found.method.summary),
-        oracle=found.method.oracle,
-    )
-
-
-def evaluate_task(
-    found: FoundMethod, opened: OpenedTask, *, stage: Stage
-) -> AttributionRecord:
-    """Run a method on a task's discovery prompts.
+def evaluate_task(parts: Parts, *, stage: Stage) -> AttributionRecord:
+    """Run a method on a task's discovery prompts, but for the parts that are kept.
 
     Raises:
         MethodFailedError: The method raised, or its answer cannot be used.
         OutOfMemoryError: Not even one prompt fits into memory.
+        NoRoomError: A part could not be kept.
         UserError: The task's files, model or device cannot be used.
     """
-    ctx = opened.context(stage("attribution"))
-    answer, wall = run_method(found, ctx)
+    opened = parts.opened
+    answer, entry = parts.take(ATTRIBUTION, lambda: _attribution(parts, stage))
     untrained, untrained_reason = _null(
-        found, opened.untrained_context(stage("untrained null"))
+        parts, lambda: opened.untrained_context(stage("untrained null"))
     )
-    few = opened.control_context(stage("control prompts")).first_prompts(FEW_PROMPTS)
-    control, control_reason, cost = _counted(found, few)
-    cost_reason = None
-    if cost is None:
-        few = opened.context(stage("cost")).first_prompts(FEW_PROMPTS)
-        _, cost_reason, cost = _counted(found, few)
+    control, control_reason = _counted(
+        parts, CONTROL, lambda: opened.control_context(stage("control prompts"))
+    )
+    cost, cost_reason = control, control_reason
+    if control is None:
+        cost, cost_reason = _counted(parts, COST, lambda: opened.context(stage("cost")))
     return AttributionRecord(
         task=task_key(opened.task),
-        method=method_key(found),
-        values=tuple(answer.values.tolist()),
-        per_prompt=None
-        if answer.per_prompt is None
-        else tuple(tuple(row) for row in answer.per_prompt.tolist()),
-        untrained=untrained,
+        method=method_key(parts.found),
+        values=answer.values,
+        per_prompt=answer.per_prompt,
+        untrained=None if untrained is None else untrained.values,
         untrained_reason=untrained_reason,
-        control=control,
+        control=None if control is None else control.values,
         control_reason=control_reason,
-        cost_forward_equivalents=cost,
+        cost_forward_equivalents=None if cost is None else cost.cost,
         cost_reason=cost_reason,
-        wall_s=wall,
-        provenance=take_provenance(
-            device=str(ctx.device),
-            dtype=str(ctx.subject.dtype).removeprefix("torch."),
-            threads=torch.get_num_threads(),
-            seed=opened.seed,
-            checkout=PACKAGE.parent,
-        ),
+        wall_s=entry.header.wall_s,
+        provenance=entry.header.provenance,
     )
 
 
-Values = tuple[float, ...]
+Opened = Callable[[], TaskContext]
+"""Opens a model and prompts, if they are needed."""
 
 
-def _null(found: FoundMethod, ctx: TaskContext) -> tuple[Values | None, str | None]:
+def _attribution(parts: Parts, stage: Stage) -> tuple[Part, float]:
+    answer, wall = run_method(parts.found, parts.opened.context(stage(ATTRIBUTION)))
+    return _part(answer), wall
+
+
+def _part(answer: LayerAttribution, cost: float | None = None) -> Part:
+    rows = answer.per_prompt
+    return Part(
+        values=tuple(answer.values.tolist()),
+        per_prompt=None if rows is None else tuple(map(tuple, rows.tolist())),
+        cost=cost,
+    )
+
+
+def _null(parts: Parts, opened: Opened) -> tuple[Part | None, str | None]:
     """Run the method where there is nothing to find; say why if it cannot."""
+
+    def compute() -> tuple[Part, float]:
+        answer, wall = run_method(parts.found, opened())
+        return _part(LayerAttribution(values=answer.values)), wall
+
     try:
-        return tuple(run_method(found, ctx)[0].values.tolist()), None
+        return parts.take(UNTRAINED, compute)[0], None
     except MethodFailedError as error:
         return None, as_prose(str(error))
 
 
-def _counted(
-    found: FoundMethod, ctx: TaskContext
-) -> tuple[Values | None, str | None, float | None]:
-    """Run the method and count its forward-equivalents; say why if it cannot."""
-    answers: list[LayerAttribution] = []
-    try:
+def _counted(parts: Parts, what: str, opened: Opened) -> tuple[Part | None, str | None]:
+    """Run the method on few prompts and count its cost; say why if it cannot."""
+
+    def compute() -> tuple[Part, float]:
+        ctx = opened().first_prompts(FEW_PROMPTS)
+        answers: list[tuple[LayerAttribution, float]] = []
         cost = forward_equivalents(
-            ctx.subject, ctx.prompts, lambda: answers.append(run_method(found, ctx)[0])
+            ctx.subject, ctx.prompts, lambda: answers.append(run_method(found, ctx))
         )
-    except RunFailedError as error:
-        return None, as_prose(f"on {len(ctx.prompts)} prompts: {error}"), None
-    return tuple(answers[0].values.tolist()), None, cost
+        (answer, wall), *_ = answers
+        return _part(LayerAttribution(values=answer.values), cost), wall
+
+    found = parts.found
+    try:
+        return parts.take(what, compute)[0], None
+    except (MethodFailedError, OutOfMemoryError) as error:
+        number = min(FEW_PROMPTS, len(parts.opened.prompts))
+        return None, as_prose(f"on {number} prompts: {error}")

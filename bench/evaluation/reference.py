@@ -1,6 +1,5 @@
 """Measure, store and verify references."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.cache.cache import Cache
+from bench.cache.entry import Entry, Key, make_entry
 from bench.errors import UserError
+from bench.evaluation.keys import computation_key, model_provenance
 from bench.evaluation.reference_summary import reference_arrays, summarise
 from bench.models.loading import load_model, untrained_like
+from bench.models.subject import SubjectModel
 from bench.perturbation.gates import gates, refuse_unless_passed
 from bench.perturbation.layout import Progress
-from bench.perturbation.protocol import SEED, Remember, measure, measure_null
+from bench.perturbation.protocol import SEED, measure, measure_null
 from bench.perturbation.stages import Arrays
-from bench.results.provenance import bench_digest
 from bench.results.reference_record import (
     Reference,
     ReferenceRecord,
@@ -23,11 +25,10 @@ from bench.results.reference_record import (
 from bench.results.store import (
     arrays_to_bytes,
     parse_arrays,
-    read_arrays,
     to_json,
     write_atomically,
 )
-from bench.tasks.digest import sha256_of_bytes, sha256_of_record
+from bench.tasks.digest import sha256_of_bytes
 from bench.tasks.spec import PROTOCOL, Task
 
 UNTRAINED_SEED = 0
@@ -46,12 +47,10 @@ class StoredReference:
 
     record: ReferenceRecord
     arrays: bytes
-    stages: Path
-    """Where its finished stages are kept."""
 
 
 def compute_reference(
-    task: Task, *, device: str, exact: bool, stages: Path, stage: Stage
+    task: Task, *, device: str, exact: bool, cache: Cache, stage: Stage
 ) -> StoredReference:
     """Measure the reference of a task.
 
@@ -59,14 +58,13 @@ def compute_reference(
         task: The task.
         device: Where to run the model.
         exact: Use the exact linear response as the response.
-        stages: Folder in which finished stages are kept until the reference is written.
+        cache: Where finished stages are kept.
         stage: Announces a stage and returns its progress callback.
 
     Raises:
         ReferenceRefusedError: A gate failed.
         UserError: The task's files, model or device cannot be used.
     """
-    started = time.perf_counter()
     model = load_model(task, device=device)
     prompts = task.read_prompts("reference")
     if len(prompts) < FEWEST_PROMPTS:
@@ -74,15 +72,14 @@ def compute_reference(
             f"'{task.id}' has {len(prompts)} reference prompts; the means that replace "
             f"a section's write need at least {FEWEST_PROMPTS}. Draw more."
         )
-    memory = stages / _stage_key(task, device=device, exact=exact)
-    remember = stage_memory(memory, stage)
-    measurement = measure(model, prompts, exact=exact, remember=remember)
+    stages = Stages(task, model, device=device, exact=exact, cache=cache, stage=stage)
+    measurement = measure(model, prompts, exact=exact, remember=stages)
     refuse_unless_passed(gates(measurement), task=task.id)
     null = measure_null(
         untrained_like(model, seed=UNTRAINED_SEED),
         prompts,
         strength=None if exact else measurement.regime.strength,
-        remember=remember,
+        remember=stages,
     )
     arrays = arrays_to_bytes(reference_arrays(measurement))
     record = summarise(
@@ -91,30 +88,57 @@ def compute_reference(
         null=null,
         arrays_sha256=sha256_of_bytes(arrays),
         model=model,
-        wall_s=time.perf_counter() - started,
+        wall_s=stages.wall_s,
     )
-    return StoredReference(record, arrays, memory)
+    return StoredReference(record, arrays)
 
 
-def _stage_key(task: Task, *, device: str, exact: bool) -> str:
-    facts = [task.digest, PROTOCOL, SEED, device, exact, bench_digest()]
-    return f"{task.spec.family}-{task.spec.name}-{sha256_of_record(facts)[:12]}"
+@dataclass
+class Stages:
+    """Measures the stages of a reference, or takes them from the cache."""
 
+    task: Task
+    model: SubjectModel
+    device: str
+    exact: bool
+    cache: Cache
+    stage: Stage
+    """Announces a stage and returns its progress callback."""
+    wall_s: float = 0.0
+    """How long the stages took, whenever that was."""
 
-def stage_memory(folder: Path, stage: Stage) -> Remember:
-    """Keep each finished stage in a folder, so that the same command continues."""
+    def __call__(self, name: str, compute: Callable[[Progress], Arrays]) -> Arrays:
+        """Return a stage's arrays, measured if they are not there.
 
-    def remember(name: str, compute: Callable[[Progress], Arrays]) -> Arrays:
-        path = folder / f"{name}.safetensors"
-        progress = stage(name)
-        if path.is_file():
-            progress(1, 1)
-            return read_arrays(path)
-        arrays = compute(progress)
-        write_atomically(path, arrays_to_bytes(arrays))
-        return arrays
+        Raises:
+            NoRoomError: They could not be kept.
+        """
+        progress = self.stage(name)
+        key = computation_key(
+            f"reference {name}",
+            self.task,
+            device=self.device,
+            seed=SEED,
+            settings={"protocol": PROTOCOL, "exact": self.exact},
+        )
+        entry = self.cache.find(key)
+        if entry is None:
+            entry = self._measured(key, lambda: compute(progress))
+        progress(1, 1)
+        self.wall_s += entry.header.wall_s
+        return parse_arrays(entry.payload)
 
-    return remember
+    def _measured(self, key: Key, compute: Callable[[], Arrays]) -> Entry:
+        started = time.perf_counter()
+        arrays = arrays_to_bytes(compute())
+        entry = make_entry(
+            key,
+            arrays,
+            wall_s=time.perf_counter() - started,
+            provenance=model_provenance(self.model, seed=SEED),
+        )
+        self.cache.add(entry)
+        return entry
 
 
 def write_reference(stored: StoredReference, path: Path) -> None:
@@ -125,7 +149,6 @@ def write_reference(stored: StoredReference, path: Path) -> None:
     """
     write_atomically(path.with_suffix(".safetensors"), stored.arrays)
     write_atomically(path, to_json(stored.record))
-    shutil.rmtree(stored.stages, ignore_errors=True)
 
 
 def compare_references(stored: Reference, again: StoredReference) -> list[str]:

@@ -1,30 +1,21 @@
-"""Evaluate methods on tasks: skip what is there, run the rest, store each."""
+"""Evaluate methods on tasks: take what is kept, have the rest done, store each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import (
-    BenchError,
-    FileFormatError,
-    MethodFailedError,
-    NoRoomError,
-    RunFailedError,
-)
-from bench.evaluation.contexts import OpenedTask
-from bench.evaluation.evaluate_task import Stage, evaluate_task, method_key
+from bench.cache.cache import Cache
+from bench.errors import BenchError, NoRoomError, RunFailedError
+from bench.evaluation.contexts import OpenedTask, Progress
+from bench.evaluation.parts import Parts
+from bench.evaluation.units import Announce, Done, Executor, Unit, Worker
 from bench.methods.discovery import FoundMethod
 from bench.results.attribution_record import (
-    LARGEST_ARRAYS,
     AttributionRecord,
-    attribution_files,
     read_attribution,
-    task_key,
     write_attribution,
 )
-from bench.results.provenance import bench_digest
 from bench.tasks.spec import Task
-from bench.tasks.strict_json import LARGEST_FILE
 
 
 @dataclass(frozen=True)
@@ -35,15 +26,16 @@ class Outcome:
     record: AttributionRecord | None
     error: BenchError | None
     resumed: bool
-    """Whether the result was there already."""
+    """Whether everything was there already."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a result depends on besides method and task."""
+    """What a result depends on besides method and task, and where it is kept."""
 
     device: str
     seed: int
+    cache: Cache
 
 
 @dataclass(frozen=True)
@@ -69,95 +61,86 @@ def run_methods(
     tasks: Sequence[Task],
     settings: Settings,
     *,
-    announce: Callable[[str], Stage],
+    executor: Executor,
+    announce: Announce,
 ) -> dict[str, list[Outcome]]:
     """Evaluate methods on tasks, task by task, each task's model loaded once.
 
-    A failure on one task does not keep the others from running. A result that is there
-    already and was made by the same source, task, seed, device and version is kept.
+    A failure on one task does not keep the others from running. What is in the cache is
+    not computed again.
 
     Args:
         plans: The methods, and where their results go.
         tasks: The tasks.
-        settings: Device and seed.
+        settings: Device, seed and cache.
+        executor: Where methods run.
         announce: Called with the title of each run; returns its progress display.
 
     Returns:
         Method to its outcomes, in the order of the tasks.
 
     Raises:
+        UserError: A task's files, its model or the device cannot be used.
         NoRoomError: A result could not be written.
     """
-    outcomes: dict[str, list[Outcome]] = {plan.name: [] for plan in plans}
-    for task in tasks:
-        opened = OpenedTask(task, device=settings.device, seed=settings.seed)
-        for plan in plans:
-            path = result_path(plan.out, task.id)
-            kept = _reusable(path, plan.found, task, settings)
-            outcome = Outcome(task, kept, None, resumed=True)
-            if kept is None:
-                stage = announce(f"{plan.name} on {task.id}")
-                outcome = _run(plan.found, opened, path, stage)
-            outcomes[plan.name].append(outcome)
-            if _may_be_spoilt(outcome):
-                opened = OpenedTask(task, device=settings.device, seed=settings.seed)
-    return outcomes
+    jobs = {_unit(p, t, settings): (p, t) for t in tasks for p in plans}
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    for unit, done, resumed in _all_done(jobs, settings, executor, announce):
+        plan, task = jobs[unit]
+        outcomes[plan.name, task.id] = _stored(plan, task, done, resumed=resumed)
+    return {p.name: [outcomes[p.name, task.id] for task in tasks] for p in plans}
 
 
-def _may_be_spoilt(outcome: Outcome) -> bool:
-    """Whether a run failed, after which its models are not for others to run on."""
-    record = outcome.record
-    if record is None:
-        return True
-    reasons = (record.untrained_reason, record.control_reason, record.cost_reason)
-    return not outcome.resumed and any(reasons)
-
-
-def _run(found: FoundMethod, opened: OpenedTask, path: Path, stage: Stage) -> Outcome:
-    task = opened.task
-    try:
-        record = evaluate_task(found, opened, stage=stage)
-        _check_size(record)
-        write_attribution(path, record)
-    except NoRoomError:
-        raise
-    except RunFailedError as error:
-        return Outcome(task, None, error, resumed=False)
-    # what was written is what counts, rounding included
-    return Outcome(task, read_attribution(path), None, resumed=False)
-
-
-def _check_size(record: AttributionRecord) -> None:
-    """Refuse a result that no submission can hold."""
-    data, arrays = attribution_files(record)
-    for size, limit in ((len(data), LARGEST_FILE), (len(arrays or ()), LARGEST_ARRAYS)):
-        if size > limit:
-            raise MethodFailedError(
-                f"The result of '{record.method.name}' on '{record.task.id}' has "
-                f"{size} bytes; the limit is {limit}. Leave per_prompt out."
-            )
-
-
-def _reusable(
-    path: Path, found: FoundMethod, task: Task, settings: Settings
-) -> AttributionRecord | None:
-    """Return the stored result if running again would give the same; else None."""
-    if not path.is_file():
-        return None
-    try:
-        record = read_attribution(path)
-    except FileFormatError:
-        return None  # a broken file is computed again, never trusted
-    same = (
-        record.task == task_key(task)
-        and record.method == method_key(found)
-        and record.provenance.seed == settings.seed
-        and _same_device(record.provenance.device, settings.device)
-        and record.provenance.bench_sha256 == bench_digest()
+def _unit(plan: Plan, task: Task, settings: Settings) -> Unit:
+    return Unit(
+        method=plan.found.called,
+        method_sha256=plan.found.source_sha256,
+        task=str(task.file.resolve()),
+        device=settings.device,
+        seed=settings.seed,
+        cache=str(settings.cache.folder.resolve()),
+        title=f"{plan.name} on {task.id}",
     )
-    return record if same else None
 
 
-def _same_device(stored: str, wanted: str) -> bool:
-    """Whether a device as torch names it (``cuda:0``) is the wanted one (``cuda``)."""
-    return wanted in (stored, stored.partition(":")[0])
+def _all_done(
+    jobs: dict[Unit, tuple[Plan, Task]],
+    settings: Settings,
+    executor: Executor,
+    announce: Announce,
+) -> Iterable[tuple[Unit, Done, bool]]:
+    """Take units from the cache where all their parts are there; do the others."""
+    missing: list[Unit] = []
+    reader = Worker()
+    for unit, (plan, task) in jobs.items():
+        opened = OpenedTask(task, device=settings.device, seed=settings.seed)
+        if Parts(plan.found, opened, settings.cache).kept:
+            yield unit, reader.do(unit, _no_stage), True
+        else:
+            missing.append(unit)
+    if missing:
+        for unit, done in executor.run(missing, announce):
+            for entry in done.made:  # of a worker that has another cache
+                if settings.cache.find(entry.key) is None:
+                    settings.cache.add(entry)
+            yield unit, done, False
+
+
+def _no_stage(name: str) -> Progress:
+    raise AssertionError(f"'{name}' was in the cache a moment ago.")
+
+
+def _stored(plan: Plan, task: Task, done: Done, *, resumed: bool) -> Outcome:
+    """Write a result; what was written is what counts, rounding included.
+
+    Raises:
+        BenchError: What no other task would do better at.
+    """
+    if done.record is None:
+        error = done.error
+        if isinstance(error, RunFailedError) and not isinstance(error, NoRoomError):
+            return Outcome(task, None, error, resumed=False)
+        raise error or AssertionError("A unit ended without a record or an error.")
+    path = result_path(plan.out, task.id)
+    write_attribution(path, done.record)
+    return Outcome(task, read_attribution(path), None, resumed=resumed)

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,7 @@ from bench.errors import MethodError, UnknownNameError
 from bench.methods.catalogue import built_in
 from bench.methods.protocol import Method
 from bench.methods.requirements import check_requirements
-from bench.tasks.digest import sha256_of_file
+from bench.tasks.digest import sha256_of_file, sha256_of_record
 
 GROUP = "bench.methods"
 """Entry point group of installed methods."""
@@ -35,6 +35,36 @@ class FoundMethod:
     source_sha256: str
     file: Path | None = None
     """Where the source is on this machine."""
+    called: str = ""
+    """What finds it again on this machine, from any folder."""
+
+    @property
+    def code_sha256(self) -> str:
+        """Digest over all Python files that come with the source.
+
+        Of an installed method these are its package's; what else a built-in one is made
+        of is this package.
+        """
+        installed = self.origin in ("module", "entry-point")
+        folder = package_folder(self.file) if installed and self.file else None
+        if folder is None:
+            return self.source_sha256
+        return sha256_of_record(
+            {
+                str(path.relative_to(folder)): sha256_of_file(path)
+                for path in sorted(folder.rglob("*.py"))
+            }
+        )
+
+
+def package_folder(file: Path) -> Path | None:
+    """Return the folder of the outermost package that a file is in; None if in none."""
+    found = None
+    for folder in file.parents:
+        if not (folder / "__init__.py").is_file():
+            break
+        found = folder
+    return found
 
 
 def find_method(name: str) -> FoundMethod:
@@ -52,11 +82,12 @@ def find_method(name: str) -> FoundMethod:
     plugins = _plugins()
     if name in plugins:
         plugin = plugins[name]
-        return _from_module(plugin.module, plugin.attr, origin="entry-point")
+        method = _from_module(plugin.module, plugin.attr, origin="entry-point")
+        return replace(method, called=name)
     known = built_in()
     if name in known:
         module, _, attribute = known[name].place.partition(":")
-        return _from_module(module, attribute, origin="built-in")
+        return replace(_from_module(module, attribute, origin="built-in"), called=name)
     raise UnknownNameError(
         "method",
         name,
@@ -83,7 +114,9 @@ def _from_file(path: Path, attribute: str) -> FoundMethod:
     with _reported(str(path)):
         spec.loader.exec_module(module)
     found = _pick(module, attribute, where=str(path))
-    return FoundMethod(found, "file", path.name, sha256_of_file(path), path.resolve())
+    file = path.resolve()
+    digest, called = sha256_of_file(path), f"{file}:{found.name}"
+    return FoundMethod(found, "file", path.name, digest, file, called)
 
 
 def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
@@ -101,7 +134,8 @@ def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
             f"The module '{name}' has no source file to take a digest of."
         )
     file = Path(source).resolve()
-    return FoundMethod(found, origin, f"{name}:{attribute}", sha256_of_file(file), file)
+    called = f"{name}:{attribute}"
+    return FoundMethod(found, origin, called, sha256_of_file(file), file, called)
 
 
 @contextmanager

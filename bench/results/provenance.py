@@ -92,11 +92,17 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+@cache
+def _loaded_state(checkout: Path) -> tuple[str | None, bool | None]:
+    """Return the state when it was first asked for: later changes are not loaded."""
+    return git_state(checkout)
+
+
 def take_provenance(
     *, device: str, dtype: str, threads: int, seed: int, checkout: Path
 ) -> Provenance:
     """Record the circumstances of a run; devices come as data, torch stays outside."""
-    commit, dirty = git_state(checkout)
+    commit, dirty = _loaded_state(checkout)
     found = {name: package_version(name) for name in PACKAGES}
     return Provenance(
         bench=bench_version(),

@@ -18,6 +18,8 @@ from bench.tasks.digest import sha256_of_bytes
 # a string cannot match: a line break inside one is escaped
 _NUMBERS = re.compile(r"\[\n([\d\s.,eE+-]+)\n\s*\]")
 
+PARTIAL = ".partial"
+"""Ending of files that are being written."""
 DIGITS = 9
 """Significant digits of stored numbers: more than float32 holds, and stable."""
 
@@ -31,7 +33,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     partial: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=PARTIAL)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()

@@ -15,12 +15,17 @@ import pytest
 from bench.cli import display, evaluate, options, reference, scored
 from bench.cli.published import PUBLISHED
 from bench.errors import MethodFailedError, UserError
-from bench.evaluation import run as run_module
+from bench.evaluation import parts as parts_module
+from bench.evaluation import units
+from bench.evaluation.contexts import OpenedTask
+from bench.evaluation.keys import method_key
+from bench.evaluation.parts import PARTS, Part
 from bench.evaluation.reference import StoredReference
 from bench.methods.catalogue import built_in
 from bench.profiles.promptwise import PROFILES
 from bench.profiles.sections import section_names
 from bench.results.attribution_record import AttributionRecord, task_key
+from bench.results.provenance import Provenance
 from bench.results.store import arrays_to_bytes, to_json
 from bench.results.trusted import Trusted
 from bench.tasks.registry import PACKAGE
@@ -735,24 +740,33 @@ def test_missing_parts_of_the_installation(
 
 @pytest.fixture
 def fake_evaluation(
-    monkeypatch: pytest.MonkeyPatch, make_record: Callable[..., AttributionRecord]
+    monkeypatch: pytest.MonkeyPatch,
+    make_record: Callable[..., AttributionRecord],
+    provenance: Provenance,
 ) -> set[str]:
     """Replace the running of models; tasks in the returned set fail."""
     failing: set[str] = set()
 
-    def evaluate_task(found: Any, opened: Any, **options: Any) -> AttributionRecord:
-        task = opened.task
-        options["stage"]("attribution")(1, 1)
-        if task.id in failing:
-            raise MethodFailedError("The method 'eap-ig' raised ValueError: no.")
-        record = make_record(
+    def evaluate_task(parts: Any, *, stage: Any) -> AttributionRecord:
+        task = parts.opened.task
+
+        def compute() -> tuple[Part, float]:
+            stage("attribution")(1, 1)
+            if task.id in failing:
+                raise MethodFailedError("The method 'eap-ig' raised ValueError: no.")
+            return Part(values=(1.0,) * task.n_sections, cost=1.0), 0.1
+
+        for what in PARTS:
+            parts.take(what, compute)
+        return make_record(
             [1.0] * task.n_sections,
             task=task.id,
-            method=run_module.method_key(found).model_dump(),
+            method=method_key(parts.found).model_dump(),
         )
-        return record
 
-    monkeypatch.setattr(run_module, "evaluate_task", evaluate_task)
+    monkeypatch.setattr(units, "evaluate_task", evaluate_task)
+    monkeypatch.setattr(parts_module, "model_provenance", lambda *_, **__: provenance)
+    monkeypatch.setattr(OpenedTask, "subject", None)
     return failing
 
 
@@ -910,7 +924,7 @@ def test_reference_verify(
     monkeypatch.setattr(
         reference,
         "_measure",
-        lambda *_, **__: StoredReference(found[0], arrays, Path("stages")),
+        lambda *_, **__: StoredReference(found[0], arrays),
     )
     ran = bench("reference", "verify", EARLY)
     assert (ran.code, ran.out) == (0, f"{EARLY}: reproduced within tolerance\n")
@@ -931,7 +945,7 @@ def test_reference_compute(
     path = repository / "reference_results" / f"{EARLY}.json"
     arrays = path.with_suffix(".safetensors").read_bytes()
     record = trusted.references[EARLY].record
-    stored = StoredReference(record, arrays, repository / "stages")
+    stored = StoredReference(record, arrays)
     monkeypatch.setattr(reference, "_measure", lambda *_, **__: stored)
     before = path.read_bytes()
     path.unlink()

@@ -160,7 +160,7 @@ def test_every_module_of_a_command_is_listed() -> None:
     """No command file is forgotten."""
     shared = {"main", "lazy", "options", "display", "tables", "scored", "trusted"}
     shared |= {"published", "console", "summary", "board_entries"}
-    shared |= {"pull_request", "problem_output"}
+    shared |= {"pull_request", "problem_output", "executors"}
     folder = Path(list_module.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
 
@@ -199,6 +199,9 @@ def test_groups_have_their_commands() -> None:
         "ledger check",
         "ledger update",
         "ledger clear",
+        "cache ls",
+        "cache verify",
+        "cache prune",
         "reference compute",
         "reference verify",
         "reference show",

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.cache.cache import Cache, default_folder
 from bench.errors import MethodFailedError
 from bench.evaluation.contexts import OpenedTask
-from bench.evaluation.evaluate_task import evaluate_task, method_key
+from bench.evaluation.evaluate_task import evaluate_task
+from bench.evaluation.keys import method_key
+from bench.evaluation.parts import Parts
 from bench.methods.discovery import FoundMethod, find_method
 from bench.tasks.spec import Task, read_task
 
@@ -16,6 +19,11 @@ def task(task_file: Path) -> Task:
     return read_task(task_file)
 
 
+def parts(found: FoundMethod, task: Task, seed: int) -> Parts:
+    """Evaluate with the cache of the test."""
+    return Parts(found, OpenedTask(task, "cpu", seed), Cache(default_folder()))
+
+
 def stage(_name: str) -> Callable[[int, int], None]:
     """Show nothing."""
     return lambda _done, _total: None
@@ -24,7 +32,7 @@ def stage(_name: str) -> Callable[[int, int], None]:
 def test_record_of_a_built_in(task: Task) -> None:
     """The record holds the answer, its own null, its cost and where it came from."""
     found = find_method("direct-logit-attribution")
-    record = evaluate_task(found, OpenedTask(task, "cpu", 3), stage=stage)
+    record = evaluate_task(parts(found, task, 3), stage=stage)
 
     assert record.method == method_key(found)
     assert record.method.origin == "built-in"
@@ -54,7 +62,7 @@ def test_seed_reaches_the_method(
         "return ctx.answer(torch.rand(len(ctx.prompts), 4, generator=ctx.generator))"
     )
     one, again, other = (
-        evaluate_task(found, OpenedTask(task, "cpu", seed), stage=stage).values
+        evaluate_task(parts(found, task, seed), stage=stage).values
         for seed in (1, 1, 2)
     )
 
@@ -72,7 +80,7 @@ def test_null_and_cost_may_be_missing(
         "return LayerAttribution(np.arange(4.0))",
     )
 
-    record = evaluate_task(found, OpenedTask(task, "cpu", 0), stage=stage)
+    record = evaluate_task(parts(found, task, 0), stage=stage)
 
     assert record.values == (0.0, 1.0, 2.0, 3.0)
     assert record.per_prompt is None
@@ -89,13 +97,13 @@ def test_method_that_raises(find_trial: Callable[..., FoundMethod], task: Task) 
     found = find_trial("raise ValueError('no')")
 
     with pytest.raises(MethodFailedError, match="raised ValueError: no"):
-        evaluate_task(found, OpenedTask(task, "cpu", 0), stage=stage)
+        evaluate_task(parts(found, task, 0), stage=stage)
 
 
 def test_oracles_are_recorded_as_such(task: Task) -> None:
     """The mark of the method reaches the record."""
     found = find_method("linear-response")
 
-    record = evaluate_task(found, OpenedTask(task, "cpu", 0), stage=stage)
+    record = evaluate_task(parts(found, task, 0), stage=stage)
 
     assert record.method.oracle

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cache.cache import Cache
 from bench.errors import UserError
 from bench.evaluation.reference import compute_reference
 from bench.tasks.spec import read_task
@@ -19,6 +20,6 @@ def test_too_few_reference_prompts_are_refused(
             read_task(alter_task({})),
             device="cpu",
             exact=False,
-            stages=tmp_path,
+            cache=Cache(tmp_path),
             stage=lambda _name: lambda _done, _total: None,
         )

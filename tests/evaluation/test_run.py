@@ -1,9 +1,5 @@
 import errno
-import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +7,25 @@ from typing import Any
 
 import pytest
 
+from bench.cache.cache import Cache, StoredEntry, default_folder
 from bench.errors import DigestError, MethodFailedError, NoRoomError
-from bench.evaluation import run as run_module
+from bench.evaluation import keys, parts, units
 from bench.evaluation.contexts import OpenedTask
-from bench.evaluation.evaluate_task import method_key
+from bench.evaluation.evaluate_task import Stage, evaluate_task
+from bench.evaluation.parts import PARTS, Part, Parts
 from bench.evaluation.run import Outcome, Plan, Settings, result_path, run_methods
+from bench.execution.local import LocalExecutor
 from bench.methods.discovery import FoundMethod
 from bench.methods.protocol import Method
 from bench.results.attribution_record import AttributionRecord, read_attribution
-from bench.results.provenance import Provenance, bench_version
-from bench.tasks.registry import suite_tasks
+from bench.results.provenance import Provenance
+from bench.tasks.registry import PACKAGE, suite_tasks
 from bench.tasks.spec import Task
 
-CPU = Settings(device="cpu", seed=0)
+
+def settings_of(device: str = "cpu", seed: int = 0) -> Settings:
+    """Run on a device, with the cache of the test."""
+    return Settings(device=device, seed=seed, cache=Cache(default_folder()))
 
 
 def never(_: object) -> Any:
@@ -36,6 +38,7 @@ FOUND = FoundMethod(
     "file",
     "my_method.py",
     "0" * 64,
+    called="my-method",
 )
 
 
@@ -48,42 +51,29 @@ def tasks(repository: Path) -> tuple[Task, ...]:
 class Evaluation:
     """Stands in for the running of models: counts calls and fails where told."""
 
-    def __init__(
-        self, make_record: Callable[..., AttributionRecord], provenance: Provenance
-    ) -> None:
+    def __init__(self) -> None:
         """Fail nowhere."""
-        self.make_record = make_record
-        self.provenance = provenance
         self.ran: list[str] = []
         self.opened: list[OpenedTask] = []
         self.errors: dict[str, Exception] = {}
-        self.reported_device: str | None = None
+        self.found = FOUND
 
-    def __call__(
-        self, found: FoundMethod, opened: OpenedTask, *, stage: Any
-    ) -> AttributionRecord:
-        """Make a record of the circumstances."""
-        task, device, seed = opened.task, opened.device, opened.seed
-        self.ran.append(task.id)
+    def __call__(self, parts: Parts, *, stage: Stage) -> AttributionRecord:
+        """Compute what is not kept, out of nothing."""
+        opened = parts.opened
         self.opened.append(opened)
+        for what in PARTS:
+            parts.take(what, lambda: self._part(opened, stage))
+        return evaluate_task(parts, stage=stage)
+
+    def _part(self, opened: OpenedTask, stage: Stage) -> tuple[Part, float]:
+        task = opened.task
         stage("attribution")(1, 1)
+        if task.id not in self.ran:
+            self.ran.append(task.id)
         if task.id in self.errors:
             raise self.errors[task.id]
-        where = {
-            "device": self.reported_device or device,
-            "seed": seed,
-            "bench": bench_version(),
-        }
-        return self.make_record(
-            [1 / 3] * task.n_sections,
-            task=task.id,
-            untrained=[0.0] * task.n_sections,
-            untrained_reason=None,
-            control=[0.0] * task.n_sections,
-            control_reason=None,
-            method=method_key(found).model_dump(),
-            provenance=self.provenance.model_copy(update=where).model_dump(),
-        )
+        return Part(values=(1 / 3,) * task.n_sections, cost=1.0), 0.1
 
 
 @pytest.fixture
@@ -93,8 +83,11 @@ def evaluation(
     provenance: Provenance,
 ) -> Evaluation:
     """Replace the running of models."""
-    fake = Evaluation(make_record, provenance)
-    monkeypatch.setattr(run_module, "evaluate_task", fake)
+    fake = Evaluation()
+    monkeypatch.setattr(units, "evaluate_task", fake)
+    monkeypatch.setattr(units, "find_method", lambda _name: fake.found)
+    monkeypatch.setattr(parts, "model_provenance", lambda *_, **__: provenance)
+    monkeypatch.setattr(OpenedTask, "subject", None)
     return fake
 
 
@@ -104,12 +97,16 @@ def run(
 ) -> Callable[..., list[Outcome]]:
     """Run both tasks, and forget what ran before."""
 
-    def again(found: FoundMethod = FOUND, settings: Settings = CPU) -> list[Outcome]:
+    def again(
+        found: FoundMethod = FOUND, settings: Settings | None = None
+    ) -> list[Outcome]:
         evaluation.ran.clear()
+        evaluation.found = found
         outcomes = run_methods(
             [Plan(found, tmp_path / "out")],
             tasks,
-            settings,
+            settings or settings_of(),
+            executor=LocalExecutor(),
             announce=lambda _title: lambda _name: lambda _done, _total: None,
         )
         return outcomes[found.method.name]
@@ -155,68 +152,98 @@ def test_matching_results_are_kept(run: Run, evaluation: Evaluation) -> None:
 @pytest.mark.parametrize(
     ("found", "settings"),
     [
-        (replace(FOUND, source_sha256="1" * 64), CPU),
-        (replace(FOUND, source="other.py"), CPU),
-        (FOUND, Settings(device="cpu", seed=1)),
-        (FOUND, Settings(device="cuda", seed=0)),
+        (replace(FOUND, source_sha256="1" * 64), {}),
+        (replace(FOUND, source="other.py"), {}),
+        (FOUND, {"seed": 1}),
+        (FOUND, {"device": "cuda"}),
     ],
     ids=["digest", "source", "seed", "device"],
 )
 def test_changed_circumstances_run_again(
     found: FoundMethod,
-    settings: Settings,
+    settings: dict[str, Any],
     run: Run,
     evaluation: Evaluation,
     tasks: tuple[Task, ...],
 ) -> None:
     """A result of other circumstances is not passed off as this one's."""
-    outcomes = run(found, settings)
+    outcomes = run(found, settings_of(**settings))
 
     assert evaluation.ran == [task.id for task in tasks]
     assert not any(outcome.resumed for outcome in outcomes)
 
 
-def test_another_version_runs_again(
-    run: Run, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("part", ["models", "methods", "tasks", "evaluation"])
+def test_other_code_runs_again(
+    part: str, run: Run, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new version of this package may measure differently."""
+    """What computes is in the key, whichever part of this package it is in."""
     run()
-    monkeypatch.setattr(run_module, "bench_digest", lambda: "0" * 64)
+    others = tuple(folder for folder in keys.COMPUTING if folder != part)
+    assert part in keys.COMPUTING
+    monkeypatch.setattr(keys, "COMPUTING", others)
+    keys.code_digest.cache_clear()
 
     run()
+    keys.code_digest.cache_clear()
     assert len(evaluation.ran) == 2
 
 
+def test_what_scores_is_in_no_key() -> None:
+    """A changed score, table or check runs no model again."""
+    for folder in ("scores", "results", "leaderboard", "submissions", "cli", "plots"):
+        assert (PACKAGE / folder).is_dir()
+        assert folder not in keys.COMPUTING
+
+
 def test_devices_are_recognised_by_their_kind(run: Run, evaluation: Evaluation) -> None:
-    """The device 'cuda' is stored as 'cuda:0'; asking for either keeps the result."""
-    evaluation.reported_device = "cuda:0"
-    run(settings=Settings(device="cuda", seed=0))
-    for device, ran in (("cuda", 0), ("cuda:0", 0), ("cuda:1", 2)):
-        run(settings=Settings(device=device, seed=0))
+    """Of several devices of a kind it does not matter which."""
+    for device, ran in (("cuda", 2), ("cuda:0", 0), ("cuda:1", 0), ("cpu", 2)):
+        run(settings=settings_of(device))
         assert len(evaluation.ran) == ran
 
 
-@pytest.mark.parametrize("damage", ["truncated", "corrupt", "empty", "altered-task"])
-def test_damaged_results_are_made_again(
-    damage: str, first: Path, run: Run, evaluation: Evaluation
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("damage", ["truncated", "altered", "empty", "of another key"])
+def test_spoilt_entries_are_computed_again(
+    damage: str, run: Run, evaluation: Evaluation
 ) -> None:
-    """A file that cannot be trusted is replaced, the others are kept."""
-    sound = first.read_bytes()
-    document = json.loads(sound)
-    document["task"]["digest"] = "0" * 64
-    first.write_bytes(
+    """An entry that cannot be trusted is replaced, the others are used."""
+    entries = list(Cache(default_folder()).stored())
+    path = next(e.path for e in entries if of_early(e))
+    other = next(e.path for e in entries if not of_early(e))
+    sound = path.read_bytes()
+    path.write_bytes(
         {
             "truncated": sound[: len(sound) // 2],
-            "corrupt": sound.replace(b"0.333333333", b"NaN", 1),
+            "altered": sound.replace(b"0.333", b"0.334", 1),
             "empty": b"",
-            "altered-task": json.dumps(document).encode(),
+            "of another key": other.read_bytes(),
         }[damage]
     )
     outcomes = run()
 
     assert evaluation.ran == ["induction/early"]
     assert [outcome.resumed for outcome in outcomes] == [False, True]
-    assert first.read_bytes() == sound
+    assert path.read_bytes() == sound
+
+
+def of_early(stored: StoredEntry) -> bool:
+    """Whether an entry belongs to the first task."""
+    return stored.entry is not None and stored.entry.key.task.id == "induction/early"
+
+
+@pytest.mark.usefixtures("evaluation")
+def test_result_files_are_written_from_the_cache(
+    first: Path, run: Run, evaluation: Evaluation
+) -> None:
+    """A file that was lost or altered is there again, without a run."""
+    sound = first.read_bytes()
+    for content in (None, b"{}"):
+        first.unlink() if content is None else first.write_bytes(content)
+        run()
+        assert evaluation.ran == []
+        assert first.read_bytes() == sound
 
 
 def test_a_failing_task_does_not_stop_the_next(
@@ -243,7 +270,7 @@ def test_a_failure_keeps_the_older_result(
     before = first.read_bytes()
     evaluation.errors["induction/early"] = MethodFailedError("no")
 
-    run(settings=Settings(device="cpu", seed=1))
+    run(settings=settings_of("cpu", 1))
     assert first.read_bytes() == before
 
 
@@ -270,63 +297,17 @@ def test_a_full_disk_stops_everything(
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.raises(NoRoomError, match="could not be written: No space left"):
-            run(settings=Settings(device="cpu", seed=1))
+            run(settings=settings_of("cpu", 1))
     assert evaluation.ran == ["induction/early"]
     assert first.read_bytes() == before
     assert {path.name for path in first.parent.iterdir()} == {"early.json", "late.json"}
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from bench.results.store import write_atomically
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-os.replace = die
-write_atomically(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes())
-"""
-
-
-@pytest.mark.parametrize("old", [None, b"{}"], ids=["new", "replacing"])
-def test_a_kill_while_writing(
-    first: Path,
-    run: Run,
-    evaluation: Evaluation,
-    tmp_path: Path,
-    old: bytes | None,
-) -> None:
-    """Killed in the middle of writing, no half of a result is left; the next run ends.
-
-    The child dies after the data was written and before it got its name.
-    """
-    sound = tmp_path / "sound.json"
-    sound.write_bytes(first.read_bytes())
-    first.unlink()
-    if old is not None:
-        first.write_bytes(old)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(first), str(sound)], check=False
-    )
-    assert done.returncode == -signal.SIGKILL
-    assert (first.read_bytes() if first.exists() else None) == old
-
-    outcomes = run()
-    assert evaluation.ran == ["induction/early"]
-    assert [outcome.resumed for outcome in outcomes] == [False, True]
-    assert first.read_bytes() == sound.read_bytes()
-    assert {path.name for path in first.parent.glob("*.json")} == {
-        "early.json",
-        "late.json",
-    }
 
 
 def test_a_result_that_is_too_large_is_not_written(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What could not be read again is refused with what to do."""
-    monkeypatch.setattr(run_module, "LARGEST_FILE", 10)
+    monkeypatch.setattr(units, "LARGEST_FILE", 10)
 
     outcomes = run()
 
@@ -336,16 +317,28 @@ def test_a_result_that_is_too_large_is_not_written(
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_nobody_runs_on_what_a_failed_run_left(
-    fails: bool, evaluation: Evaluation, tasks: tuple[Task, ...], tmp_path: Path
+    fails: bool,
+    evaluation: Evaluation,
+    tasks: tuple[Task, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a failure the model is loaded anew; else one is enough for all."""
     if fails:
         evaluation.errors[tasks[0].id] = MethodFailedError("left the model changed")
-    plans = [Plan(FOUND, tmp_path / name) for name in ("one", "other")]
+    others = [
+        replace(FOUND, method=replace(FOUND.method, name=name), called=name)
+        for name in ("one", "other")
+    ]
+    monkeypatch.setattr(
+        units, "find_method", {found.called: found for found in others}.get
+    )
+    plans = [Plan(found, tmp_path / found.called) for found in others]
     run_methods(
         plans,
         tasks[:1],
-        CPU,
+        settings_of(),
+        executor=LocalExecutor(),
         announce=lambda _: lambda _name: lambda _done, _total: None,
     )
 

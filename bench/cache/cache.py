@@ -1,0 +1,88 @@
+"""A folder of computed bytes, each under the digest of what it depends on.
+
+Entries are written whole or not at all, and checked when they are read: processes that
+share a folder cannot spoil each other's, and a spoilt one is computed again.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from bench.cache.entry import Entry, Key, entry_to_bytes, parse_entry
+from bench.errors import FileFormatError
+from bench.results.store import PARTIAL, write_atomically
+
+VARIABLE = "BENCH_CACHE"
+"""Environment variable that names the folder."""
+ENDING = ".entry"
+
+
+def default_folder() -> Path:
+    """Return the user's cache folder, or the one that the environment names."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else user_cache_path("induction-bench")
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """A file of the cache."""
+
+    path: Path
+    size: int
+    entry: Entry | None
+    """None if the file is not what an entry should be."""
+    problem: str | None
+    """Why it is not."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Computed bytes by key."""
+
+    folder: Path
+
+    def find(self, key: Key) -> Entry | None:
+        """Return what was computed under a key; None if nothing sound is there."""
+        path = self._path(key.digest)
+        try:
+            entry = parse_entry(path.read_bytes(), file=str(path))
+        except (OSError, FileFormatError):
+            return None  # absent or spoilt: computed again, never trusted
+        return entry if entry.key == key else None
+
+    def add(self, entry: Entry) -> None:
+        """Keep an entry.
+
+        Raises:
+            NoRoomError: It could not be written.
+        """
+        write_atomically(self._path(entry.key.digest), entry_to_bytes(entry))
+
+    def stored(self) -> Iterator[StoredEntry]:
+        """Go through all files, in order of names."""
+        for path in sorted(self.folder.glob(f"??/*{ENDING}")):
+            yield self._read(path)
+
+    def partial(self) -> list[Path]:
+        """Return what writers that were killed have left behind, or are writing."""
+        return sorted(self.folder.glob(f"??/*{PARTIAL}"))
+
+    def _read(self, path: Path) -> StoredEntry:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            return StoredEntry(path, 0, None, str(error.strerror))
+        try:
+            entry = parse_entry(data, file=str(path))
+        except FileFormatError as error:
+            return StoredEntry(path, len(data), None, str(error))
+        if self._path(entry.key.digest) != path:
+            problem = f"'{path}' holds what belongs under another name."
+            return StoredEntry(path, len(data), None, problem)
+        return StoredEntry(path, len(data), entry, None)
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / digest[:2] / f"{digest}{ENDING}"

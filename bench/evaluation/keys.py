@@ -1,0 +1,93 @@
+"""What computed bytes depend on, what they do not, and when they were made.
+
+Scores are computed from what is kept, so that no part of this package that scores,
+stores or shows is in a key: a changed score runs no model again.
+"""
+
+from functools import cache
+
+import torch
+
+from bench.cache.entry import Key, Setting
+from bench.methods.discovery import FoundMethod
+from bench.models.subject import SubjectModel
+from bench.results.attribution_record import MethodKey, task_key
+from bench.results.provenance import Provenance, package_version, take_provenance
+from bench.tasks.digest import sha256_of_file, sha256_of_record
+from bench.tasks.registry import PACKAGE
+from bench.tasks.spec import Task, as_text
+
+COMPUTING = ("adapters", "evaluation", "methods", "models", "perturbation", "profiles",
+             "tasks")  # fmt: skip
+"""Folders of this package whose code computes."""
+PACKAGES = ("captum", "nnsight", "numpy", "safetensors", "torch", "transformer-lens",
+            "transformers")  # fmt: skip
+"""Packages that numbers depend on."""
+
+
+@cache
+def code_digest() -> str:
+    """Return a digest over the parts of this package that compute."""
+    files = sorted(
+        path for folder in COMPUTING for path in (PACKAGE / folder).rglob("*.py")
+    )
+    return sha256_of_record(
+        {str(f.relative_to(PACKAGE)): sha256_of_file(f) for f in files}
+    )
+
+
+def method_key(found: FoundMethod) -> MethodKey:
+    """Return a method's key."""
+    return MethodKey(
+        name=found.method.name,
+        kind=found.method.kind,
+        origin=found.origin,
+        source=as_text(found.source),
+        source_sha256=found.source_sha256,
+        summary=as_text(found.method.summary),
+        oracle=found.method.oracle,
+    )
+
+
+def model_provenance(model: SubjectModel, *, seed: int) -> Provenance:
+    """Record the circumstances of a run of a model."""
+    return take_provenance(
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+        seed=seed,
+        checkout=PACKAGE.parent,
+    )
+
+
+def computation_key(
+    what: str,
+    task: Task,
+    *,
+    device: str,
+    seed: int,
+    found: FoundMethod | None = None,
+    settings: dict[str, Setting] | None = None,
+) -> Key:
+    """Return the key of a part of the work on a task.
+
+    Args:
+        what: Which part.
+        task: The task.
+        device: Where the model runs; of several of a kind it does not matter which.
+        seed: Seed of the work's randomness.
+        found: The method that does the work, if one does.
+        settings: What else the work was told.
+    """
+    found_versions = {name: package_version(name) for name in PACKAGES}
+    return Key(
+        what=what,
+        task=task_key(task),
+        method=None if found is None else method_key(found),
+        method_code=None if found is None else found.code_sha256,
+        settings=settings or {},
+        device=device.partition(":")[0],
+        seed=seed,
+        code=code_digest(),
+        packages={name: v for name, v in found_versions.items() if v is not None},
+    )

@@ -1,0 +1,152 @@
+"""Units on a Ray cluster.
+
+When and where each runs, and again if a machine is lost, is for Ray to say.
+"""
+
+import os
+import signal
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+from bench.errors import MissingExtraError, RunFailedError, UserError
+from bench.evaluation.units import Announce, Done, Unit
+from bench.execution.packing import Packed, pack, unpack
+from bench.execution.processes import TRIES, too_long
+from bench.execution.worker import use_threads, work
+
+
+class _TimeUpError(BaseException):
+    """Ends a unit. No method catches it, as it is no ``Exception``."""
+
+
+@dataclass(frozen=True)
+class RayExecutor:
+    """Does units on the machines of a cluster, each of which sees the same files."""
+
+    address: str | None
+    """Of a cluster that is there; None for one on this machine, for this run."""
+    workers: int | None
+    """Processors of a cluster on this machine; all by default."""
+    threads: int
+    """Of each unit."""
+    timeout: float | None = None
+    """Seconds for a unit."""
+
+    def run(
+        self, units: Sequence[Unit], announce: Announce
+    ) -> Iterator[tuple[Unit, Done]]:
+        """Do all units; what is under way ends with this generator."""
+        report = announce("Ray")("methods on tasks")
+        report(0, len(units))
+        with self._connected() as ray:
+            remote = ray.remote(max_retries=TRIES - 1)(_work)
+            waiting = {
+                remote.options(**self._needs(unit)).remote(
+                    unit, self.threads, self.timeout
+                ): unit
+                for unit in units
+            }
+            try:
+                for done, outcome in enumerate(_outcomes(ray, waiting), start=1):
+                    report(done, len(units))
+                    yield outcome
+            finally:
+                for reference in waiting:
+                    ray.cancel(reference, force=True)
+
+    def _needs(self, unit: Unit) -> dict[str, Any]:
+        gpu = unit.device.startswith("cuda")
+        return {"num_cpus": self.threads, "num_gpus": int(gpu), "name": unit.title}
+
+    @contextmanager
+    def _connected(self) -> Generator[Any, None, None]:
+        """Connect to the cluster, or start one on this machine.
+
+        A connection that this process has already is used and left open.
+
+        Raises:
+            MissingExtraError: Ray is not installed.
+            UserError: There is no cluster at the address.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            ray: Any = import_module("ray")
+        except ImportError:
+            raise MissingExtraError("ray", extra="ray") from None
+        if ray.is_initialized():
+            yield ray
+            return
+        local = {"num_cpus": self.workers} if self.address is None else {}
+        try:
+            ray.init(
+                address=self.address or "local",
+                include_dashboard=None if self.address else False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                **local,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"There is no Ray cluster at '{self.address}': {error}. Start one with "
+                "'ray start --head', or leave --ray-address out to have one here."
+            ) from None
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _outcomes(ray: Any, waiting: dict[Any, Unit]) -> Iterator[tuple[Unit, Done]]:
+    """Yield outcomes as they arrive, and take them off the waiting ones."""
+    while waiting:
+        ended, _ = ray.wait(list(waiting))
+        for reference in ended:
+            unit = waiting.pop(reference)
+            yield unit, _outcome(ray, unit, reference)
+
+
+def _outcome(ray: Any, unit: Unit, reference: Any) -> Done:
+    try:
+        packed: Packed = ray.get(reference)
+    except (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.NodeDiedError,
+        ray.exceptions.OutOfMemoryError,
+    ) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{unit.title} was begun {TRIES} times and lost each time: {reason}"
+        return Done(None, (), RunFailedError(message))
+    return unpack(packed)
+
+
+def _work(unit: Unit, threads: int, timeout: float | None) -> Packed:
+    """Do a unit in a process of the cluster."""
+    use_threads(threads)
+    try:
+        with _time_limit(timeout):
+            return work(unit)
+    except _TimeUpError:
+        return pack(Done(None, (), RunFailedError(too_long(unit, timeout))))
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Generator[None, None, None]:
+    """Interrupt what runs for too long, which Ray itself does not."""
+
+    def ring(_signal: int, _frame: FrameType | None) -> None:
+        raise _TimeUpError
+
+    if seconds is None:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -23,7 +23,12 @@ Details = Annotated[
         "--details", help="Every score, and profiles as bars, as for a single task."
     ),
 ]
-Device = Annotated[str, typer.Option(help="Where to run the model: cpu, cuda, ...")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where to run the model: cpu, cuda, ..., or auto: on several at once."
+    ),
+]
 LARGEST_SEED = 2**63 - 1
 Seed = Annotated[
     int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the method's randomness.")

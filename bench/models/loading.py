@@ -1,10 +1,15 @@
 """Load the subject model of a task, wherever it comes from."""
 
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from bench.errors import FileFormatError, UserError
+from bench.errors import FileFormatError, MissingExtraError, UserError
 from bench.models.architectures.registry import find_architecture
+from bench.models.memory import SEVERAL
 from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
 from bench.models.weights import ATTENTION, load_folder, load_hub
@@ -58,7 +63,12 @@ def check_device(device: str) -> None:
 
     Raises:
         UserError: torch does not know the device or cannot use it.
+        MissingExtraError: What several devices need is not installed.
     """
+    if device == SEVERAL:
+        if find_spec("accelerate") is None:
+            raise MissingExtraError("accelerate", extra="large")
+        return
     try:
         torch.zeros(1, device=device).item()  # the meta device holds no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -71,6 +81,8 @@ def check_device(device: str) -> None:
 def _prepared(module: PreTrainedModel, device: str) -> PreTrainedModel:
     module.eval()
     module.requires_grad_(False)
+    if device == SEVERAL:
+        return module  # weights are where they were loaded to
     return module.to(torch.device(device))  # pyright: ignore[reportArgumentType]
 
 
@@ -82,5 +94,21 @@ def untrained_like(model: SubjectModel, *, seed: int) -> SubjectModel:
         module = AutoModelForCausalLM.from_config(
             config, attn_implementation=ATTENTION, dtype=model.dtype
         )
+    places = devices_of(model)
+    if len(places) > 1:
+        dispatch: Any = import_module("accelerate").dispatch_model
+        module = dispatch(_prepared(module, SEVERAL), device_map=places)
+        return SubjectModel(module, model.architecture)
     prepared = _prepared(module, str(model.device))
     return SubjectModel(prepared, model.architecture)
+
+
+def devices_of(model: SubjectModel) -> dict[str, Any]:
+    """Return which part of a model is on which device; empty if it has only one.
+
+    What is fetched from a disk is kept in memory of a model that has no files.
+    """
+    found: dict[str, Any] = getattr(model.module, "hf_device_map", {})
+    if len(set(found.values())) <= 1:
+        return {}
+    return {part: "cpu" if place == "disk" else place for part, place in found.items()}

@@ -19,6 +19,8 @@ READ = 32 * 33
 LOGITS = 3
 """Tensors of the logits' size alive at once."""
 GB = 1e9
+SEVERAL = "auto"
+"""Instead of a device: as many as a model needs."""
 
 
 def count_parameters(config: PreTrainedConfig) -> int:
@@ -38,6 +40,9 @@ def bytes_needed(config: PreTrainedConfig) -> int:
 
 def bytes_available(device: str) -> int:
     """Return how much memory a device has to give at the moment."""
+    if device == SEVERAL:
+        free = [bytes_available(f"cuda:{k}") for k in range(torch.cuda.device_count())]
+        return sum(free) + bytes_available("cpu")
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return psutil.virtual_memory().available

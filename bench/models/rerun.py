@@ -43,7 +43,7 @@ def rerun(
     start = min(map(first_changed, edits.values())) if base.past.blocks else 0
     later = {section: edit_after(edit, start) for section, edit in edits.items()}
     last = _last_point(model, ids, later, base, start)
-    return torch.cat([base.normed[:, :start], model.final_norm(last)], dim=1)
+    return torch.cat([base.normed[:, :start], model.norm(last)], dim=1)
 
 
 def _last_point(

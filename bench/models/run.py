@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import DynamicCache
@@ -22,8 +23,13 @@ from bench.profiles.sections import SECTIONS_PER_BLOCK
 
 @dataclass
 class _Recorder:
-    """Follows the residual stream section by section."""
+    """Follows the residual stream section by section.
 
+    Of a model on several devices all points and writes are kept on the first, where
+    edits are made, too.
+    """
+
+    home: torch.device
     start: Tensor | None
     """What enters the first block that runs; None for the tokens' embeddings."""
     edits: Mapping[int, Edit]
@@ -33,21 +39,21 @@ class _Recorder:
     def enter(self, _module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """Take or replace what enters the first block that runs."""
         start = arguments[0] if self.start is None else self.start
-        self.points.append(start)
+        self.points.append(start.to(self.home))
         return (start, *arguments[1:])
 
     def write(
         self, section: int, _module: nn.Module, _arguments: object, output: Tensor
     ) -> Tensor:
         """Take or replace a section's write."""
-        edit = self.edits.get(section)
-        written = output if edit is None else edit(output, self.points[-1])
+        edit, written = self.edits.get(section), output.to(self.home)
         if edit is not None:
+            written = edit(written, self.points[-1])
             check_write(written, output, section)
         self.writes.append(written)
         # the same sum, in the same order, as the model's own residual connection
         self.points.append(self.points[-1] + written)
-        return written
+        return written.to(output.device)
 
 
 def check_write(written: object, write: Tensor, section: int) -> None:
@@ -152,7 +158,7 @@ def run(
     first = 0 if base is None or not edits else min(edits) // SECTIONS_PER_BLOCK
     kept = SECTIONS_PER_BLOCK * first
     start = embeddings if base is None else base.point(kept)
-    recorder = _Recorder(start=start, edits=edits or {})
+    recorder = _Recorder(model.device, start, edits or {})
     if base is not None:
         recorder.points.extend(base.point(number) for number in range(kept))
         recorder.writes.extend(base.writes[:kept])
@@ -167,7 +173,7 @@ def run(
         embeddings=recorder.points[0],
         writes=tuple(recorder.writes),
         states=tuple(recorder.points[1:]),
-        normed=output.last_hidden_state,
+        normed=output.last_hidden_state.to(model.device),
         unembed=model.unembed,
         past=NO_PAST if cache is None else earlier.written_from(first, cache),
     )
@@ -199,7 +205,7 @@ def run_from(
     """
     if block == len(model.blocks):
         return [state]
-    recorder = _Recorder(start=state, edits=edits or {})
+    recorder = _Recorder(model.device, state, edits or {})
     with _passing(model, block), _recording(model, recorder, block):
         model.module.base_model(
             input_ids=ids, past_key_values=cache, use_cache=cache is not None

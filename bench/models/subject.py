@@ -56,11 +56,15 @@ class SubjectModel:
 
     def read_out(self, residual: Float[Tensor, "*at d"]) -> Float[Tensor, "*at vocab"]:
         """Return the logits that the model gives for a last residual point."""
-        return self.unembed(self.final_norm(residual))
+        return self.unembed(self.norm(residual))
+
+    def norm(self, residual: Float[Tensor, "*at d"]) -> Float[Tensor, "*at d"]:
+        """Return what the unembedding reads of a last residual point."""
+        return self.final_norm(residual).to(self.device)
 
     def unembed(self, normed: Float[Tensor, "*at d"]) -> Float[Tensor, "*at vocab"]:
         """Return the logits for what the final norm returned."""
-        logits = self._unembedding_module(normed)
+        logits = self._unembedding_module(normed).to(self.device)
         cap = self._logit_cap
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
@@ -72,12 +76,20 @@ class SubjectModel:
         Where logits are linear the vocabulary need not be gone through: the mean of
         logits is the logit of the mean row.
         """
-        if self._logit_cap is None and self._unembedding_module.bias is None:
-            directions = self.unembedding[tokens] - self._mean_row
+        if self._reads_linearly:
+            rows = self.unembedding[tokens.to(self.unembedding.device)]
+            directions = (rows - self._mean_row).to(normed.device)
             return (normed * directions).sum(dim=-1)
         logits = self.unembed(normed)
         own = logits.gather(-1, tokens[..., None]).squeeze(-1)
         return own - logits.mean(dim=-1)
+
+    @property
+    def _reads_linearly(self) -> bool:
+        """Whether logits are linear, and the matrix is there."""
+        module = self._unembedding_module
+        fetched = module.weight.is_meta
+        return self._logit_cap is None and module.bias is None and not fetched
 
     @cached_property
     def _mean_row(self) -> Float[Tensor, " d"]:
@@ -115,8 +127,10 @@ class SubjectModel:
 
     @property
     def device(self) -> torch.device:
-        """The device of the weights."""
-        return self.module.device
+        """The device of the weights; of several, that of the embeddings."""
+        found = (weight.device for weight in self.module.parameters())
+        # weights that are fetched when they are needed are on no device till then
+        return next((d for d in found if d.type != "meta"), torch.device("cpu"))
 
     @property
     def dtype(self) -> torch.dtype:

@@ -21,7 +21,7 @@ from bench.errors import BenchError, FileFormatError, ModelUnavailableError
 from bench.models.architectures.registry import KNOWN
 from bench.models.files import check_files
 from bench.models.hub import attempts
-from bench.models.memory import check_memory
+from bench.models.memory import SEVERAL, check_memory
 from bench.tasks.spec import ModelSource
 
 # forward-mode derivatives and attention patterns need eager attention
@@ -148,6 +148,7 @@ def _loaded(folder: Path, *, name: str, device: str) -> PreTrainedModel:
     with quiet():
         loaded = AutoModelForCausalLM.from_pretrained(
             str(folder),
+            **placement(device),
             dtype=torch.float32,
             use_safetensors=True,  # never a pickle
             trust_remote_code=False,
@@ -165,6 +166,11 @@ def _loaded(folder: Path, *, name: str, device: str) -> PreTrainedModel:
             f"The weights of '{name}' do not fit its configuration ({shown})."
         )
     return module
+
+
+def placement(device: str) -> dict[str, object]:
+    """Return the options by which weights go to several devices, and those alone."""
+    return {"device_map": "auto"} if device == SEVERAL else {}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import forward_ad
 
 Forward = Callable[[Tensor], Tensor]
 """A state that enters a block -> what comes of it."""
@@ -63,7 +64,11 @@ class Derivative:
         state: Float[Tensor, "B T d"],
     ) -> Float[Tensor, "*N B T d"]:
         """Differentiate the model at the clean residual along the tangent."""
-        return torch.func.jvp(forward, (clean,), (state,))[1]
+        # not torch.func.jvp, which wraps weights that are fetched on the way, too
+        with forward_ad.dual_level():
+            found = forward_ad.unpack_dual(forward(forward_ad.make_dual(clean, state)))
+            tangent = found.tangent
+        return torch.zeros_like(found.primal) if tangent is None else tangent
 
     def change(
         self, found: Float[Tensor, "*at d"], clean: Float[Tensor, "*#at d"]

@@ -180,7 +180,7 @@ def _logits(part: Bench, at_sites: Float[Tensor, "S P K d"]) -> Float[Tensor, "P
     targets = part.batch.targets
     with torch.no_grad():
         found = [
-            part.model.centred_logits(part.model.final_norm(points), targets)
+            part.model.centred_logits(part.model.norm(points), targets)
             for points in at_sites
         ]
     return torch.stack(found, dim=1).mean(dim=2)

@@ -26,4 +26,4 @@ def logit_lens(ctx: TaskContext) -> LayerAttribution:
 def read(ctx: TaskContext, state: Float[Tensor, "P T d"]) -> Float[Tensor, " P"]:
     """Measure the behaviour as if the state were the last one."""
     with torch.no_grad():
-        return ctx.metric_of_normed(ctx.subject.final_norm(state))
+        return ctx.metric_of_normed(ctx.subject.norm(state))

@@ -10,12 +10,15 @@ BYTES = 4
 """Everything is computed in float32."""
 COPIES = 2
 """The model, and an untrained one of its shape for the null."""
-PERTURBED = 4 * 15 * 33
-"""Positions that a reference of period 16 runs at once: prompts, sources, tokens."""
+TOKENS = 65
+"""Of a prompt of period 32; longer ones need more, in proportion."""
+SOURCES = 31
+"""Of such a prompt."""
+GROUP = 4
+"""Sources whose runs share a batch. More make it larger, and every run a little
+longer."""
 STATES = 7
 """Tensors of the residual's size alive at once for each point; 6.8 were measured."""
-READ = 32 * 33
-"""Positions whose logits are computed at once."""
 LOGITS = 3
 """Tensors of the logits' size alive at once."""
 GB = 1e9
@@ -31,11 +34,27 @@ def count_parameters(config: PreTrainedConfig) -> int:
 
 
 def bytes_needed(config: PreTrainedConfig) -> int:
-    """Estimate what measuring a reference, or taking gradients, needs at its peak."""
-    points = 2 * config.num_hidden_layers + 1
-    states = STATES * points * PERTURBED * config.hidden_size
-    logits = LOGITS * READ * config.vocab_size
+    """Estimate what measuring a reference needs at its peak, one prompt at a time."""
+    states = numbers_per_prompt(
+        points=2 * config.num_hidden_layers + 1,
+        width=config.hidden_size,
+        n_sources=SOURCES,
+        length=TOKENS,
+    )
+    logits = LOGITS * TOKENS * config.vocab_size
     return BYTES * (COPIES * count_parameters(config) + states + logits)
+
+
+def numbers_per_prompt(*, points: int, width: int, n_sources: int, length: int) -> int:
+    """Estimate the numbers alive at once for each prompt under an ablation.
+
+    What enters each block in every run is kept, one batch of runs is under way, and
+    the clean runs keep points, keys and values.
+    """
+    entries = points // 2 * n_sources
+    batch = STATES * points * min(GROUP, n_sources)
+    clean = 2 * 3 * points
+    return width * length * (entries + batch + clean)
 
 
 def bytes_available(device: str) -> int:

@@ -1,8 +1,7 @@
 """How many prompts are measured at once: as many as make runs faster and fit."""
 
-from bench.models.memory import STATES, bytes_available
+from bench.models.memory import GROUP, bytes_available, numbers_per_prompt
 from bench.models.subject import SubjectModel
-from bench.perturbation.source_runs import GROUP
 
 MOST = 32
 """More make no run faster: a batch fills any machine by then."""
@@ -31,15 +30,3 @@ def prompts_at_once(model: SubjectModel, *, n_sources: int, length: int) -> int:
         residual = min(GROUP, n_sources) * length * width * itemsize
         most = min(most, CPU_BATCH / residual)
     return max(1, min(MOST, int(most)))
-
-
-def numbers_per_prompt(*, points: int, width: int, n_sources: int, length: int) -> int:
-    """Estimate the numbers alive at once for each prompt under an ablation.
-
-    What enters each block in every run is kept, one batch of runs is under way, and
-    the clean runs keep points, keys and values.
-    """
-    entries = points // 2 * n_sources
-    batch = STATES * points * min(GROUP, n_sources)
-    clean = 2 * 3 * points
-    return width * length * (entries + batch + clean)

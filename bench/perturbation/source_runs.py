@@ -21,6 +21,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from bench.models.edits import Edit, replace_write
+from bench.models.memory import GROUP
 from bench.models.past import NO_PAST, Past
 from bench.models.run import run_from
 from bench.models.subject import SubjectModel
@@ -28,8 +29,6 @@ from bench.perturbation.differences import Difference
 from bench.perturbation.response import Probing, Response
 from bench.profiles.sections import SECTIONS_PER_BLOCK
 
-GROUP = 4
-"""Sources in a batch. More make it larger, and every run a little longer."""
 ALL = slice(None)
 ENTRIES = slice(None, -1, SECTIONS_PER_BLOCK)
 """Of the residual points, those that enter blocks."""

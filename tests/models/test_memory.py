@@ -85,22 +85,22 @@ def test_counting_makes_no_weights() -> None:
 
 
 def test_bytes_by_hand() -> None:
-    """Weights twice, states at each of 5 points, and logits, 4 bytes a number."""
-    # 4 prompts x 15 sources x 33 tokens = 1980 positions; 32 x 33 = 1056 are read out
-    states = 7 * 5 * 1980 * 4
-    logits = 3 * 1056 * 10
+    """Weights twice, one prompt's states, and its logits, 4 bytes a number."""
+    # 65 tokens: what enters 2 blocks from 31 sources, a batch of 4, two clean runs
+    states = 65 * 4 * (2 * 31 + 7 * 5 * 4 + 2 * 3 * 5)
+    logits = 3 * 65 * 10
 
-    assert bytes_needed(llama(4)) == 4 * (2 * 420 + states + logits) == 1_238_880
+    assert bytes_needed(llama(4)) == 4 * (2 * 420 + states + logits) == 252_440
 
 
 def test_bytes_follow_blocks_width_and_vocabulary() -> None:
     """Points, width and vocabulary each add what the formula says."""
     more = llama(4, num_hidden_layers=3)
     assert bytes_needed(more) - bytes_needed(llama(4)) == 4 * (
-        2 * 168 + 7 * 2 * 1980 * 4
+        2 * 168 + 65 * 4 * (31 + 7 * 2 * 4 + 2 * 3 * 2)
     )
     more = llama(4, vocab_size=11)
-    assert bytes_needed(more) - bytes_needed(llama(4)) == 4 * (2 * 2 * 4 + 3 * 1056)
+    assert bytes_needed(more) - bytes_needed(llama(4)) == 4 * (2 * 2 * 4 + 3 * 65)
 
 
 def give(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
@@ -111,14 +111,14 @@ def give(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
 @pytest.mark.parametrize("spare", [0, 1, 10**12])
 def test_what_fits_passes(spare: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that needs no more than there is passes in silence."""
-    give(monkeypatch, 1_238_880 + spare)
+    give(monkeypatch, 252_440 + spare)
 
     check_memory(llama(4), name="tiny", device="cpu")
 
 
 def test_one_byte_too_few_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that needs a byte more than there is does not pass."""
-    give(monkeypatch, 1_238_879)
+    give(monkeypatch, 252_439)
 
     with pytest.raises(ModelUnavailableError, match=r"^The model 'tiny' needs about "):
         check_memory(llama(4), name="tiny", device="cpu")
@@ -128,13 +128,13 @@ def test_a_refusal_says_both_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names model, device, what is needed, what there is, what to do."""
     give(monkeypatch, 140_000_000)
     expected = re.escape(
-        "The model 'a/b' needs about 0.4 GB of memory (weights twice, and "
+        "The model 'a/b' needs about 0.2 GB of memory (weights twice, and "
         "activations); 'cuda:1' has 0.1 GB free. Choose another machine, another "
         "--device such as cuda, or another task."
     )
 
-    # 4 * (2 * 20_025_000 + 7 * 5 * 1980 * 1000 + 3 * 1056 * 10)
-    assert bytes_needed(llama(1000)) == 437_526_720
+    # 4 * (2 * 20_025_000 + 65 * 1000 * 232 + 3 * 65 * 10)
+    assert bytes_needed(llama(1000)) == 220_527_800
     with pytest.raises(ModelUnavailableError, match=f"^{expected}$"):
         check_memory(llama(1000), name="a/b", device="cuda:1")
 

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from bench.models.memory import numbers_per_prompt
 from bench.models.subject import SubjectModel
 from bench.perturbation import room
-from bench.perturbation.room import numbers_per_prompt, prompts_at_once
+from bench.perturbation.room import prompts_at_once
 
 
 def test_numbers_by_hand() -> None:

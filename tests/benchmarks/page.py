@@ -6,19 +6,44 @@ RESULTS.json is pytest-benchmark's.
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
+BY_SOURCE = (
+    "The others take one whole forward pass for each source, logits included, as such "
+    "loops are written with them."
+)
+BY_SECTION = (
+    "The others take one whole forward pass for each section, logits included. Ours "
+    "begins at the patch and measures the behaviour without logits."
+)
+BY_GRADIENT = "The others run the whole model, logits included."
 WORK = {
-    "reference: responses": "every source of 4 prompts, read at every residual point",
+    "reference: responses": "every source of 4 prompts, read at every residual point. "
+    + BY_SOURCE,
     "reference: ablations": "every source of 2 prompts, with two sections in turn "
     "writing their mean, read at the last point. What runs before an ablation, over "
-    "half of the time here, a reference needs once for all its sections",
+    f"half of the time here, a reference needs once for all its sections. {BY_SOURCE}",
+    "method: activation patching": "the state at the copy sites of 4 prompts, restored "
+    f"after each of 24 sections. {BY_SECTION}",
+    "method: write patching": "the write at every position of 4 prompts, restored for "
+    f"each of 24 sections. {BY_SECTION}",
+    "method: attribution patching": f"two runs and a backward pass. {BY_GRADIENT}",
+    "method: EAP-IG": f"two runs, and 8 with a backward pass. {BY_GRADIENT}",
+}
+AXES = {
+    "prompts": "prompts",
+    "blocks": "blocks",
+    "period": "N, tokens until the prompt repeats",
+    "width": "width",
+    "threads": "threads",
 }
 OURS = "ours"
 RATE = "share of the matrix rate"
@@ -45,7 +70,7 @@ def _page(document: dict, groups: dict, images: Path) -> Iterator[str]:
     yield ""
     yield (
         f"Measured on {machine['cpu'].get('brand_raw', machine['machine'])}, "
-        f"{_threads(groups)} thread(s), Python {machine['python_version']}, "
+        f"one thread, Python {machine['python_version']}, "
         f"commit {document['commit_info'].get('id', 'unknown')[:12]}."
     )
     for group, about in WORK.items():
@@ -53,12 +78,7 @@ def _page(document: dict, groups: dict, images: Path) -> Iterator[str]:
             yield from _section(group, about, groups[group], images)
     for measured in groups.get(RATE, ()):
         yield from _rate(measured["extra_info"])
-
-
-def _threads(groups: dict) -> int:
-    return next(iter(groups.get(RATE, [{"extra_info": {"threads": 1}}])))["extra_info"][
-        "threads"
-    ]
+    yield from _scaling(groups, images)
 
 
 def _section(group: str, about: str, rows: list[dict], images: Path) -> Iterator[str]:
@@ -74,16 +94,18 @@ def _section(group: str, about: str, rows: list[dict], images: Path) -> Iterator
         ]
         for row in rows
     ]
-    name = f"performance-{group.split(': ')[1]}.svg"
+    name = f"performance-{group.split(': ')[1].lower().replace(' ', '-')}.svg"
     _draw(rows, images / name)
     yield ""
     yield f"## {group.capitalize()}"
     yield ""
-    yield f"At the shape of GPT-2-small, N = 24: {about}."
-    yield "The others take one whole forward pass for each source, logits included, as"
-    yield "such loops are written with them."
+    yield f"At the shape of GPT-2-small, N = 24: {about}"
     yield ""
     headers = ["engine", "wall, s", "fastest to slowest", "CPU, s", "times ours"]
+    if "forward_equivalents" in rows[0]["extra_info"]:
+        headers.append("forward-equivalents")
+        for line, row in zip(table, rows, strict=True):
+            line.append(f"{row['extra_info']['forward_equivalents']:.1f}")
     yield tabulate(table, headers, tablefmt="github", disable_numparse=True)
     yield ""
     yield f"![Time of each engine](images/{name})"
@@ -97,7 +119,13 @@ def _draw(rows: list[dict], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("wall time, s")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, metadata={"Date": None})
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write the same bytes for the same figure."""
+    with rc_context({"svg.hashsalt": path.name}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 def _rate(found: dict) -> Iterator[str]:
@@ -110,6 +138,65 @@ def _rate(found: dict) -> Iterator[str]:
         f"{found['matrix_gflops']:.0f} GFLOP/s on the same machine in the same run: "
         f"{100 * found['share']:.0f} %."
     )
+
+
+def _scaling(groups: dict, images: Path) -> Iterator[str]:
+    """Show how time and memory grow; the slope is that of the two largest points."""
+    curves = {axis: groups[f"scaling: {axis}"] for axis in AXES
+              if f"scaling: {axis}" in groups}  # fmt: skip
+    if not curves:
+        return
+    yield ""
+    yield "## Scaling of a reference's responses"
+    yield ""
+    yield "Sizes but one are held: 4 prompts, 4 blocks, N = 16, width 256; threads at the"
+    yield "shape of GPT-2-small with 2 prompts. Growth is the exponent between the two"
+    yield "largest sizes: 1 is linear, 0 is flat. Memory is what comes on top of the model"
+    yield "and of a run with one prompt."
+    yield ""
+    table = [row for axis, rows in curves.items() for row in _curve(axis, rows)]
+    headers = ["size", "", "wall, s", "growth", "memory, MB"]
+    yield tabulate(table, headers, tablefmt="github", disable_numparse=True)
+    yield ""
+    _draw_curves(curves, images / "performance-scaling.svg")
+    yield "![Time against each size](images/performance-scaling.svg)"
+
+
+def _points(axis: str, rows: list[dict]) -> list[tuple[int, float, float | None]]:
+    """Return size, seconds and bytes of each point."""
+    found: list[tuple[int, float, float | None]] = []
+    for row in rows:
+        params = row["params"]
+        size = params[axis] if axis in params else params["value"]
+        peak = row["extra_info"].get("peak_bytes")
+        found.append((size, row["stats"]["median"], peak))
+    return sorted(found)
+
+
+def _curve(axis: str, rows: list[dict]) -> Iterator[list[str]]:
+    points = _points(axis, rows)
+    (before, early, _), (after, late, _) = points[-2:]
+    growth = math.log(late / early) / math.log(after / before)
+    for number, (size, seconds, peak) in enumerate(points):
+        last = number == len(points) - 1
+        memory = "" if peak is None else f"{peak / 1e6:.0f}"
+        grown = f"{growth:.2f}" if last else ""
+        yield [AXES[axis] if not number else "", str(size), f"{seconds:.3f}", grown,
+               memory]  # fmt: skip
+
+
+def _draw_curves(curves: dict[str, list[dict]], path: Path) -> None:
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axes, (axis, rows) in zip(panels, curves.items(), strict=True):
+        sizes, seconds, _ = zip(*_points(axis, rows), strict=True)
+        axes.loglog(sizes, seconds, "o-", color="#4477aa", markersize=4)
+        axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
+        axes.minorticks_off()
+        axes.set_xlabel(axis)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("wall time, s")
+    _save(figure, path)
 
 
 if __name__ == "__main__":

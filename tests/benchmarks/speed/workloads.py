@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bench.models.edits import Edit, replace_write
 from bench.perturbation.differences import FiniteDifference
 from bench.perturbation.layout import Bench, no_progress
 from bench.perturbation.replacements import clean_writes, mean_of_others
@@ -46,18 +47,20 @@ def rival_responses(bench: Bench, forward: Forward) -> Tensor:
     return torch.stack(rows)
 
 
-def one_prompt(bench: Bench, forward: Forward, row: int, writes: dict) -> list[Tensor]:
+def one_prompt(
+    bench: Bench, forward: Forward, row: int, edits: dict[int, Edit]
+) -> list[Tensor]:
     """Measure the relative responses of one prompt's sources, [N, T] each."""
-    probing = bench.repeated
-    ids, still = probing.ids[row : row + 1], torch.zeros_like(probing.embeddings[row])
-    clean = forward(ids, still, writes)
+    probing, rows = bench.repeated, slice(row, row + 1)
+    ids, still = probing.ids[rows], torch.zeros_like(probing.embeddings[rows])
+    clean = torch.cat(forward(ids, still, edits).points)
     found: list[Tensor] = []
     for position, tangent in zip(
         probing.positions[row], probing.tangents[row], strict=True
     ):
         change = still.clone()
-        change[position] = STRENGTH * tangent
-        moved = forward(ids, change, writes) - clean
+        change[0, position] = STRENGTH * tangent
+        moved = torch.cat(forward(ids, change, edits).points) - clean
         found.append(moved.norm(dim=-1) / STRENGTH / clean.norm(dim=-1))
     return found
 
@@ -85,9 +88,9 @@ def rival_ablations(bench: Bench, forward: Forward) -> Tensor:
     """Measure the same with one run for each source and ablated section."""
     values = mean_of_others(clean_writes(bench))
     found = [
-        torch.stack([final[-1] for final in one_prompt(bench, forward, row, writes)])
+        torch.stack([final[-1] for final in one_prompt(bench, forward, row, edits)])
         for section in ablated_sections(bench)
         for row in range(len(bench))
-        for writes in [{section: values[section, row]}]
+        for edits in [{section: replace_write(values[section, row][None])}]
     ]
     return torch.stack(found).unflatten(0, (-1, len(bench)))

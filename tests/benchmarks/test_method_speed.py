@@ -1,0 +1,84 @@
+"""Methods' hot paths: restarted and without logits, against whole runs.
+
+In an ordinary run these are tests of equality on a tiny model; `make bench` times them
+at the shape of GPT-2-small.
+"""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
+from torch.testing import assert_close
+
+from bench.methods.context import TaskContext
+from bench.models.counting import forward_equivalents
+from tests.benchmarks.speed.engines import RIVALS, Forward
+from tests.benchmarks.speed.method_workloads import METHODS, ours
+from tests.benchmarks.speed.models import GPT2_SMALL, TINY, random_bench, random_model
+
+FEW = 2
+"""Prompts whose results are compared."""
+TIMED_PROMPTS = 4
+
+
+@pytest.fixture(scope="module")
+def context(request: pytest.FixtureRequest) -> TaskContext:
+    """Prompts on a model, large if times are taken."""
+    shape = GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
+    model = random_model(shape)
+    batch = random_bench(shape, model).batch
+    return TaskContext(model, batch, torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def engines(context: TaskContext) -> dict[str, Forward]:
+    """Return the engines of other packages."""
+    return {rival.__name__: rival(context.subject) for rival in RIVALS}
+
+
+def work_of(
+    work: str, name: str, engines: dict[str, Forward]
+) -> Callable[[TaskContext], Tensor]:
+    """Return what does the work by an engine."""
+    method, rival = METHODS[work]
+    return ours(method) if name == "ours" else lambda ctx: rival(ctx, engines[name])
+
+
+@pytest.mark.parametrize("work", METHODS)
+@pytest.mark.parametrize("name", ["ours", *(rival.__name__ for rival in RIVALS)])
+def test_method(
+    benchmark: BenchmarkFixture,
+    context: TaskContext,
+    engines: dict[str, Forward],
+    work: str,
+    name: str,
+) -> None:
+    """All engines find the same attributions."""
+    benchmark.group = f"method: {work}"
+    few, timed = context.first_prompts(FEW), context.first_prompts(TIMED_PROMPTS)
+    run = work_of(work, name, engines)
+    expected = work_of(work, "plain_hooks", engines)(few).double()
+    found = run(few).double()
+    scale = float(expected.abs().max())
+    assert scale > 1e-4
+    assert_close(found, expected, rtol=1e-3, atol=1e-4 * scale)
+
+    cpu: list[float] = []
+
+    def measured() -> None:
+        began = time.process_time()
+        run(timed)
+        cpu.append(time.process_time() - began)
+
+    benchmark.pedantic(measured, rounds=3)
+    one = context.first_prompts(1)
+    benchmark.extra_info |= {
+        "cpu_s": sorted(cpu)[len(cpu) // 2],
+        "prompts": len(timed.prompts),
+        "forward_equivalents": forward_equivalents(
+            context.subject, one.prompts, lambda: run(one)
+        ),
+    }

@@ -1,0 +1,108 @@
+"""How time and memory of a reference grow with the prompts and the model.
+
+In an ordinary run every point is a test that the count of operations grows as it
+should; `make bench` times them.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.models.counting import count_operations
+from bench.models.memory import GROUP
+from bench.perturbation.layout import Bench
+from tests.benchmarks.speed.models import Shape, random_bench, random_model
+from tests.benchmarks.speed.peak import measured
+from tests.benchmarks.speed.workloads import our_responses
+
+MIDDLE = Shape(blocks=4, width=256, heads=4, vocabulary=500, period=16, prompts=4)
+AXES: dict[str, tuple[int, ...]] = {
+    "prompts": (4, 8, 16, 32),
+    "blocks": (2, 4, 8, 16),
+    "period": (8, 16, 32, 64),
+    "width": (128, 256, 512, 1024),
+}
+POINTS = [(axis, value) for axis, values in AXES.items() for value in values]
+SMALL = Shape(blocks=2, width=16, heads=2, vocabulary=64, period=8, prompts=2)
+ROUNDS = 3
+
+
+@pytest.mark.parametrize(("axis", "value"), POINTS)
+def test_scaling(benchmark: BenchmarkFixture, axis: str, value: int) -> None:
+    """Time at one point of a curve, all other sizes in the middle."""
+    benchmark.group = f"scaling: {axis}"
+    shape = replace(MIDDLE, **{axis: value}) if benchmark.enabled else SMALL
+    bench = random_bench(shape, random_model(shape))
+    found = benchmark.pedantic(
+        our_responses, args=(bench,), rounds=ROUNDS, warmup_rounds=1
+    )
+    assert found.isfinite().all()
+    assert len(found) == shape.prompts
+    if benchmark.enabled:
+        benchmark.extra_info |= {"peak_bytes": measured(shape)}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads(benchmark: BenchmarkFixture, threads: int) -> None:
+    """Time with so many threads, at the shape of GPT-2-small."""
+    benchmark.group = "scaling: threads"
+    shape = replace(Shape(), prompts=2) if benchmark.enabled else SMALL
+    bench = random_bench(shape, random_model(shape))
+    expected = our_responses(bench)
+    with using(threads):
+        found = our_responses(bench)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+        benchmark.pedantic(our_responses, args=(bench,), rounds=ROUNDS)
+
+
+@contextmanager
+def using(threads: int) -> Generator[None, None, None]:
+    """Let torch use so many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def operations(**changes: int) -> int:
+    """Count the operations of all responses at a shape."""
+    shape = replace(SMALL, **changes)
+    bench = random_bench(shape, random_model(shape))
+    return count_operations(lambda: our_responses(bench))
+
+
+@pytest.mark.parametrize("axis", ["prompts", "blocks"])
+def test_operations_are_linear(axis: str) -> None:
+    """Twice as many prompts, or blocks, are twice the operations, to the last one."""
+    assert operations(**{axis: 4}) == 2 * operations(**{axis: 2})
+    assert operations(**{axis: 6}) == 3 * operations(**{axis: 2})
+
+
+def test_batches_do_not_grow_with_prompts() -> None:
+    """More prompts are more batches, not larger ones."""
+    sizes: dict[int, int] = {}
+    for prompts in (2, 8):
+        shape = replace(SMALL, prompts=prompts, period=8)
+        bench = replace(random_bench(shape, random_model(shape)), chunk=2)
+        sizes[prompts] = largest_batch(bench)
+
+    assert sizes[2] == sizes[8] == 2 * GROUP
+
+
+def largest_batch(bench: Bench) -> int:
+    """Return the most rows that a run had."""
+    rows: list[int] = []
+
+    def count(_module: object, inputs: tuple[torch.Tensor]) -> None:
+        rows.append(len(inputs[0]))
+
+    handle = bench.model.blocks[0].register_forward_pre_hook(count)
+    our_responses(bench)
+    handle.remove()
+    return max(rows)

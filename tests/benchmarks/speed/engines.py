@@ -138,7 +138,8 @@ def nnsight(model: SubjectModel) -> Forward:
                     place = getattr(wrapped.transformer.h[block], part).c_proj
                     if section in edits:
                         place.output = edits[section](place.output, points[-1])
-                    writes.append(place.output.save())
+                    output: Any = place.output
+                    writes.append(output.save())
                     points.append((points[-1] + writes[-1]).save())
             logits = wrapped.lm_head.output.save()
         return Ran(points, writes, logits)

@@ -151,8 +151,8 @@ def _scaling(groups: dict, images: Path) -> Iterator[str]:
     yield ""
     yield "Sizes but one are held: 4 prompts, 4 blocks, N = 16, width 256; threads at"
     yield "the shape of GPT-2-small with 2 prompts. Growth is the exponent between the"
-    yield "two largest sizes: 1 is linear, 0 is flat. Memory is what comes on top of the"
-    yield "model and of a run with one prompt."
+    yield "two largest sizes: 1 is linear, 0 is flat. Memory is what comes on top of"
+    yield "the model and of a run with one prompt."
     yield ""
     table = [row for axis, rows in curves.items() for row in _curve(axis, rows)]
     headers = ["size", "", "wall, s", "growth", "memory, MB"]

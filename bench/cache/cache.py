@@ -5,6 +5,7 @@ share a folder cannot spoil each other's, and a spoilt one is computed again.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from bench.results.store import PARTIAL, write_atomically
 VARIABLE = "BENCH_CACHE"
 """Environment variable that names the folder."""
 ENDING = ".entry"
+WRITING = 3600.0
+"""Seconds after which an unfinished file is nobody's any more."""
 
 
 def default_folder() -> Path:
@@ -33,9 +36,10 @@ class StoredEntry:
     path: Path
     size: int
     entry: Entry | None
-    """None if the file is not what an entry should be."""
+    """None if the file cannot be read, or is not what an entry should be."""
     problem: str | None
     """Why it is not."""
+    readable: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,20 @@ class Cache:
         for path in sorted(self.folder.glob(f"??/*{ENDING}")):
             yield self._read(path)
 
-    def partial(self) -> list[Path]:
-        """Return what writers that were killed have left behind, or are writing."""
+    def abandoned(self) -> list[Path]:
+        """Return what writers that were killed have left behind."""
+        before = time.time() - WRITING
+        return [path for path in self._partial() if path.stat().st_mtime < before]
+
+    def _partial(self) -> list[Path]:
         return sorted(self.folder.glob(f"??/*{PARTIAL}"))
 
     def _read(self, path: Path) -> StoredEntry:
         try:
             data = path.read_bytes()
         except OSError as error:
-            return StoredEntry(path, 0, None, str(error.strerror))
+            problem = f"'{path}' cannot be read: {error.strerror}."
+            return StoredEntry(path, 0, None, problem, readable=False)
         try:
             entry = parse_entry(data, file=str(path))
         except FileFormatError as error:

@@ -17,6 +17,7 @@ from bench.errors import NoRoomError, RunFailedError, UserError
 cache = plain_typer(name="cache", help="See, check and clear what runs have kept.")
 
 MB = 1e6
+MOST_DAYS = 36_500
 
 
 @cache.command()
@@ -79,7 +80,8 @@ def verify(folder: CacheFolder = None) -> None:
 @cache.command()
 def prune(
     older_than: Annotated[
-        float | None, typer.Option(min=0, metavar="DAYS", help="Made longer ago.")
+        float | None,
+        typer.Option(min=0, max=MOST_DAYS, metavar="DAYS", help="Made longer ago."),
     ] = None,
     method: Annotated[
         list[str] | None, typer.Option(help="Of this method; repeatable.")
@@ -101,7 +103,7 @@ def prune(
     def fits(stored: StoredEntry) -> bool:
         found = stored.entry
         if found is None or everything:
-            return True
+            return stored.readable or everything
         key = found.key
         name = None if key.method is None else key.method.name
         made = datetime.fromisoformat(found.header.provenance.finished)
@@ -119,7 +121,7 @@ def prune(
 
 def _clear(kept: Cache, old: list[StoredEntry], *, write: bool) -> None:
     size = sum(stored.size for stored in old)
-    left = kept.partial()
+    left = kept.abandoned()
     what = f"{len(old)} entries, {size / MB:.1f} MB, and {len(left)} unfinished files"
     if not write:
         print(f"{what} would go from {kept.folder}. Do it with --write.")

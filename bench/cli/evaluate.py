@@ -187,15 +187,16 @@ def _run(
 ) -> "dict[str, list[Outcome]]":
     from bench.evaluation.run import Settings, run_methods
 
-    settings, executor = Settings(device, seed, cache), choose_executor(wish)
+    settings = Settings(device, seed, cache)
+    executor = choose_executor(wish, device=device)
     with progress_display() as titled:
         results = run_methods(
             plans, tasks, settings, executor=executor, announce=titled
         )
-    for outcomes in results.values():
+    for name, outcomes in results.items():
         for outcome in outcomes:
             if outcome.error is not None:
                 typer.echo(f"{outcome.task.id}: {outcome.error}", err=True)
             elif outcome.resumed:
-                typer.echo(f"{outcome.task.id}: kept the stored result", err=True)
+                typer.echo(f"{name} on {outcome.task.id}: was there already", err=True)
     return results

@@ -24,7 +24,7 @@ class Wish:
     ray_address: str | None = None
 
 
-def choose_executor(wish: Wish) -> "Executor":
+def choose_executor(wish: Wish, *, device: str = "cpu") -> "Executor":
     """Return the executor that a user asked for.
 
     Raises:
@@ -41,7 +41,7 @@ def choose_executor(wish: Wish) -> "Executor":
         "ray": (),
     }
     wrong = [name for name in foreign[wish.executor] if given[name] is not None]
-    if wish.ray_address is not None and wish.workers is not None:
+    if wish.executor == "ray" and None not in (wish.ray_address, wish.workers):
         wrong.append("--workers")
     if wrong:
         raise UserError(
@@ -49,17 +49,46 @@ def choose_executor(wish: Wish) -> "Executor":
             "process or a local ray, --timeout with process or ray, --ray-address with "
             "ray."
         )
+    if wish.executor == "ray" and device not in ("cpu", "cuda"):
+        raise UserError(
+            f"--device {device} cannot be used with --executor ray, which chooses the "
+            "GPU of each method on a task. Use --device cuda."
+        )
     if wish.executor == "local":
         from bench.execution.local import LocalExecutor
 
         return LocalExecutor()
-    cores = os.cpu_count() or 1
-    threads = int(os.environ.get(THREADS) or max(1, cores // (wish.workers or cores)))
+    cores = _cores()
+    threads = _threads() or max(1, cores // (wish.workers or cores))
     if wish.executor == "process":
         from bench.execution.processes import ProcessExecutor
 
-        workers = wish.workers or max(1, cores // threads)
+        gpu = device.startswith("cuda")
+        workers = wish.workers or (1 if gpu else max(1, cores // threads))
         return ProcessExecutor(workers, threads, wish.timeout)
     from bench.execution.ray_cluster import RayExecutor
 
     return RayExecutor(wish.ray_address, wish.workers, threads, wish.timeout)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _threads() -> int | None:
+    """Return the threads that the environment asks for.
+
+    Raises:
+        UserError: It asks for something else than a number of them.
+    """
+    wanted = os.environ.get(THREADS)
+    if not wanted:
+        return None
+    if not wanted.isdecimal() or int(wanted) == 0:
+        raise UserError(
+            f"{THREADS} is '{wanted}'; expected a number of threads, such as 1."
+        )
+    return int(wanted)

@@ -20,8 +20,16 @@ from bench.tasks.spec import Task, as_text
 COMPUTING = ("adapters", "evaluation", "methods", "models", "perturbation", "profiles",
              "tasks")  # fmt: skip
 """Folders of this package whose code computes."""
-PACKAGES = ("captum", "nnsight", "numpy", "safetensors", "torch", "transformer-lens",
-            "transformers")  # fmt: skip
+PACKAGES = (
+    "accelerate",
+    "captum",
+    "nnsight",
+    "numpy",
+    "safetensors",
+    "torch",
+    "transformer-lens",
+    "transformers",
+)
 """Packages that numbers depend on."""
 
 

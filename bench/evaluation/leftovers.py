@@ -63,17 +63,18 @@ def _global_hooks() -> Iterator[dict[int, object]]:
 
 def _sums(tensors: Sequence[Tensor]) -> list[object]:
     """Return type, shape and the sum over the bits of each tensor."""
+    there = [t for t in tensors if not t.is_meta]  # others are fetched for each run
     sums = [
         t.detach()
         .contiguous()
         .flatten()
         .view(BITS[t.element_size()])
         .sum(dtype=BITS[8])
-        for t in tensors
+        for t in there
     ]
     found = torch.stack([s.cpu() for s in sums]).tolist() if sums else []
-    pairs = zip(tensors, found, strict=True)
-    return [(t.dtype, tuple(t.shape), total) for t, total in pairs]
+    totals = {id(t): total for t, total in zip(there, found, strict=True)}
+    return [(t.dtype, tuple(t.shape), totals.get(id(t))) for t in tensors]
 
 
 def _attributes(part: nn.Module) -> Iterator[tuple[str, object]]:

@@ -16,7 +16,12 @@ from bench.models.loading import load_model, untrained_like
 from bench.models.subject import SubjectModel
 from bench.perturbation.gates import gates, refuse_unless_passed
 from bench.perturbation.layout import Progress
-from bench.perturbation.protocol import SEED, measure, measure_null
+from bench.perturbation.protocol import (
+    SEED,
+    STRENGTHS_STAGE,
+    measure,
+    measure_null,
+)
 from bench.perturbation.stages import Arrays
 from bench.results.reference_record import (
     Reference,
@@ -106,6 +111,8 @@ class Stages:
     """Announces a stage and returns its progress callback."""
     wall_s: float = 0.0
     """How long the stages took, whenever that was."""
+    regime: str | None = None
+    """Digest of the sweep over strengths, which later stages take theirs from."""
 
     def __call__(self, name: str, compute: Callable[[Progress], Arrays]) -> Arrays:
         """Return a stage's arrays, measured if they are not there.
@@ -119,13 +126,19 @@ class Stages:
             self.task,
             device=self.device,
             seed=SEED,
-            settings={"protocol": PROTOCOL, "exact": self.exact},
+            settings={
+                "protocol": PROTOCOL,
+                "exact": self.exact,
+                "regime": self.regime,
+            },
         )
         entry = self.cache.find(key)
         if entry is None:
             entry = self._measured(key, lambda: compute(progress))
         progress(1, 1)
         self.wall_s += entry.header.wall_s
+        if name == STRENGTHS_STAGE:
+            self.regime = sha256_of_bytes(entry.payload)
         return parse_arrays(entry.payload)
 
     def _measured(self, key: Key, compute: Callable[[], Arrays]) -> Entry:

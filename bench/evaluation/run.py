@@ -1,12 +1,14 @@
 """Evaluate methods on tasks: take what is kept, have the rest done, store each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cache.cache import Cache
 from bench.errors import BenchError, NoRoomError, RunFailedError
 from bench.evaluation.contexts import OpenedTask, Progress
+from bench.evaluation.keys import code_digest
 from bench.evaluation.parts import Parts
 from bench.evaluation.units import Announce, Done, Executor, Unit, Worker
 from bench.methods.discovery import FoundMethod
@@ -85,16 +87,18 @@ def run_methods(
     """
     jobs = {_unit(p, t, settings): (p, t) for t in tasks for p in plans}
     outcomes: dict[tuple[str, str], Outcome] = {}
-    for unit, done, resumed in _all_done(jobs, settings, executor, announce):
-        plan, task = jobs[unit]
-        outcomes[plan.name, task.id] = _stored(plan, task, done, resumed=resumed)
+    with closing(_all_done(jobs, settings, executor, announce)) as found:
+        for unit, done, resumed in found:
+            plan, task = jobs[unit]
+            outcomes[plan.name, task.id] = _stored(plan, task, done, resumed=resumed)
     return {p.name: [outcomes[p.name, task.id] for task in tasks] for p in plans}
 
 
 def _unit(plan: Plan, task: Task, settings: Settings) -> Unit:
     return Unit(
         method=plan.found.called,
-        method_sha256=plan.found.source_sha256,
+        method_sha256=plan.found.code_sha256,
+        code=code_digest(),
         task=str(task.file.resolve()),
         device=settings.device,
         seed=settings.seed,
@@ -108,26 +112,32 @@ def _all_done(
     settings: Settings,
     executor: Executor,
     announce: Announce,
-) -> Iterable[tuple[Unit, Done, bool]]:
+) -> Generator[tuple[Unit, Done, bool], None, None]:
     """Take units from the cache where all their parts are there; do the others."""
     missing: list[Unit] = []
-    reader = Worker()
+    reader = Worker(
+        methods={plan.found.called: plan.found for plan, _ in jobs.values()}
+    )
     for unit, (plan, task) in jobs.items():
         opened = OpenedTask(task, device=settings.device, seed=settings.seed)
-        if Parts(plan.found, opened, settings.cache).kept:
-            yield unit, reader.do(unit, _no_stage), True
-        else:
+        kept = Parts(plan.found, opened, settings.cache).kept
+        done = reader.do(unit, _not_there) if kept else None
+        if done is None or done.record is None:
             missing.append(unit)
-    if missing:
-        for unit, done in executor.run(missing, announce):
+        else:
+            yield unit, done, True
+    if not missing:
+        return
+    with closing(executor.run(missing, announce)) as outcomes:
+        for unit, done in outcomes:
             for entry in done.made:  # of a worker that has another cache
                 if settings.cache.find(entry.key) is None:
                     settings.cache.add(entry)
             yield unit, done, False
 
 
-def _no_stage(name: str) -> Progress:
-    raise AssertionError(f"'{name}' was in the cache a moment ago.")
+def _not_there(name: str) -> Progress:
+    raise RunFailedError(f"'{name}' was in the cache a moment ago.")
 
 
 def _stored(plan: Plan, task: Task, done: Done, *, resumed: bool) -> Outcome:

@@ -4,16 +4,17 @@ A unit can be done in this process, in another one, or on another machine that s
 same files.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from bench.cache.cache import Cache
 from bench.cache.entry import Entry
-from bench.errors import BenchError, MethodFailedError, RunFailedError
+from bench.errors import BenchError, MethodFailedError, RunFailedError, UserError
 from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import Stage, evaluate_task
+from bench.evaluation.keys import code_digest
 from bench.evaluation.parts import Parts
 from bench.methods.discovery import FoundMethod, find_method
 from bench.results.attribution_record import (
@@ -32,7 +33,9 @@ class Unit:
     method: str
     """By what :func:`~bench.methods.discovery.find_method` finds it."""
     method_sha256: str
-    """Digest of the source that is meant: a file may change while units wait."""
+    """Digest of the method's code that is meant: it may change while units wait."""
+    code: str
+    """Digest of the parts of this package that compute, where the run began."""
     task: str
     """Path of the task file."""
     device: str
@@ -60,7 +63,7 @@ class Done:
         if record is None:
             return True
         reasons = (record.untrained_reason, record.control_reason, record.cost_reason)
-        return bool(self.made) and any(reasons)
+        return any(reasons)
 
 
 Announce = Callable[[str], Stage]
@@ -73,7 +76,7 @@ class Executor(Protocol):
 
     def run(
         self, units: Sequence[Unit], announce: Announce
-    ) -> Iterator[tuple[Unit, Done]]:
+    ) -> Generator[tuple[Unit, Done], None, None]:
         """Do all units and yield each when it is done, in any order."""
         ...
 
@@ -97,7 +100,10 @@ class Worker:
             parts = Parts(found, self._open(unit), Cache(Path(unit.cache)))
             record = evaluate_task(parts, stage=stage)
             _check_size(record)
-        except BenchError as error:
+        except BaseException as error:
+            self.opened.clear()  # what was interrupted is not for others to run on
+            if not isinstance(error, BenchError):
+                raise
             done = Done(None, () if parts is None else tuple(parts.made), error)
         else:
             done = Done(record, tuple(parts.made), None)
@@ -118,11 +124,18 @@ class Worker:
         """Return the unit's method, loaded once.
 
         Raises:
-            MethodFailedError: Its source is not what it was when the run began.
+            MethodFailedError: Its code is not what it was when the run began.
+            UserError: That of this package is not.
         """
+        if code_digest() != unit.code:
+            raise UserError(
+                "The code of this package was changed while the run went on, or is "
+                "another one on another machine. Run the same command again, with the "
+                "same version everywhere."
+            )
         found = self.methods.get(unit.method) or find_method(unit.method)
         self.methods[unit.method] = found
-        if found.source_sha256 != unit.method_sha256:
+        if found.code_sha256 != unit.method_sha256:
             raise MethodFailedError(
                 f"'{found.source}' was changed while the run went on. Run the same "
                 "command again."

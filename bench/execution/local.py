@@ -1,6 +1,6 @@
 """Units one after the other, in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from bench.evaluation.units import Announce, Done, Unit, Worker
@@ -12,7 +12,7 @@ class LocalExecutor:
 
     def run(
         self, units: Sequence[Unit], announce: Announce
-    ) -> Iterator[tuple[Unit, Done]]:
+    ) -> Generator[tuple[Unit, Done], None, None]:
         """Do all units in their order."""
         worker = Worker()
         for unit in units:

@@ -1,7 +1,7 @@
 """Units in several processes of this machine."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
@@ -30,7 +30,7 @@ class ProcessExecutor:
 
     def run(
         self, units: Sequence[Unit], announce: Announce
-    ) -> Iterator[tuple[Unit, Done]]:
+    ) -> Generator[tuple[Unit, Done], None, None]:
         """Do all units; what is under way ends with this generator."""
         report = announce(f"{self.workers} processes")("methods on tasks")
         report(0, len(units))
@@ -70,13 +70,14 @@ class ProcessExecutor:
     def _outcome(self, unit: Unit, future: Future[Packed]) -> Done:
         try:
             return unpack(future.result())
-        except TookTooLong:
+        except TookTooLong as error:
+            if self.timeout is None:  # the unit's own
+                return ended_unexpectedly(unit, error)
             return Done(None, (), MethodFailedError(too_long(unit, self.timeout)))
-        except (ProcessExpired, CancelledError) as error:
-            return _failed(
-                f"The process of {unit.title} died {TRIES} times ({error}). If memory "
-                "ran out, use fewer --workers."
-            )
+        except ProcessExpired as error:
+            return Done(None, (), RunFailedError(_died(unit, error)))
+        except Exception as error:
+            return ended_unexpectedly(unit, error)
 
 
 def _context() -> BaseContext:
@@ -100,5 +101,18 @@ def too_long(unit: Unit, timeout: float | None) -> str:
     )
 
 
-def _failed(message: str) -> Done:
+def _died(unit: Unit, error: ProcessExpired) -> str:
+    return (
+        f"The process of {unit.title} died {TRIES} times ({error}). If memory ran out, "
+        "use fewer --workers."
+    )
+
+
+def ended_unexpectedly(unit: Unit, error: BaseException) -> Done:
+    """Return the outcome of a unit whose worker met what nobody foresaw.
+
+    The others go on.
+    """
+    reason = " ".join(str(error).split()) or type(error).__name__
+    message = f"{unit.title} ended unexpectedly, {TRIES} tries at most: {reason}"
     return Done(None, (), RunFailedError(message))

@@ -12,15 +12,15 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
-from bench.errors import MissingExtraError, RunFailedError, UserError
+from bench.errors import MethodFailedError, MissingExtraError, UserError
 from bench.evaluation.units import Announce, Done, Unit
 from bench.execution.packing import Packed, pack, unpack
-from bench.execution.processes import TRIES, too_long
+from bench.execution.processes import TRIES, ended_unexpectedly, too_long
 from bench.execution.worker import use_threads, work
 
 
 class _TimeUpError(BaseException):
-    """Ends a unit. No method catches it, as it is no ``Exception``."""
+    """Ends a unit; it is no ``Exception``, which many methods catch."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RayExecutor:
     address: str | None
     """Of a cluster that is there; None for one on this machine, for this run."""
     workers: int | None
-    """Processors of a cluster on this machine; all by default."""
+    """Units at once on a cluster on this machine; as many as fit by default."""
     threads: int
     """Of each unit."""
     timeout: float | None = None
@@ -38,11 +38,12 @@ class RayExecutor:
 
     def run(
         self, units: Sequence[Unit], announce: Announce
-    ) -> Iterator[tuple[Unit, Done]]:
+    ) -> Generator[tuple[Unit, Done], None, None]:
         """Do all units; what is under way ends with this generator."""
         report = announce("Ray")("methods on tasks")
         report(0, len(units))
         with self._connected() as ray:
+            self._check_resources(ray, units)
             remote = ray.remote(max_retries=TRIES - 1)(_work)
             waiting = {
                 remote.options(**self._needs(unit)).remote(
@@ -62,6 +63,30 @@ class RayExecutor:
         gpu = unit.device.startswith("cuda")
         return {"num_cpus": self.threads, "num_gpus": int(gpu), "name": unit.title}
 
+    @property
+    def processors(self) -> int | None:
+        """How many a cluster on this machine has; all by default."""
+        return None if self.workers is None else self.workers * self.threads
+
+    def _check_resources(self, ray: Any, units: Sequence[Unit]) -> None:
+        """Refuse what Ray would wait for without end.
+
+        Raises:
+            UserError: The cluster has too few processors or no GPU.
+        """
+        there = ray.cluster_resources()
+        needed = {"CPU": self.threads, "GPU": self._needs(units[0])["num_gpus"]}
+        lacking = [
+            name for name, number in needed.items() if there.get(name, 0) < number
+        ]
+        if lacking:
+            raise UserError(
+                f"Each method on a task needs {needed['CPU']} CPU and {needed['GPU']} "
+                f"GPU; the cluster has {there.get('CPU', 0):g} and "
+                f"{there.get('GPU', 0):g}. Set OMP_NUM_THREADS lower, or choose "
+                "another --device."
+            )
+
     @contextmanager
     def _connected(self) -> Generator[Any, None, None]:
         """Connect to the cluster, or start one on this machine.
@@ -80,7 +105,7 @@ class RayExecutor:
         if ray.is_initialized():
             yield ray
             return
-        local = {"num_cpus": self.workers} if self.address is None else {}
+        local = {} if self.address else {"num_cpus": self.processors}
         try:
             ray.init(
                 address=self.address or "local",
@@ -90,14 +115,21 @@ class RayExecutor:
                 **local,
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"There is no Ray cluster at '{self.address}': {error}. Start one with "
-                "'ray start --head', or leave --ray-address out to have one here."
-            ) from None
+            raise UserError(_not_connected(self.address, error)) from None
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _not_connected(address: str | None, error: Exception) -> str:
+    """Say why there is no cluster."""
+    if address is None:
+        return f"Ray could not be started here: {error}. Use --executor process."
+    return (
+        f"There is no Ray cluster at '{address}': {error}. Start one with 'ray start "
+        "--head', or leave --ray-address out to have one here."
+    )
 
 
 def _outcomes(ray: Any, waiting: dict[Any, Unit]) -> Iterator[tuple[Unit, Done]]:
@@ -112,14 +144,8 @@ def _outcomes(ray: Any, waiting: dict[Any, Unit]) -> Iterator[tuple[Unit, Done]]
 def _outcome(ray: Any, unit: Unit, reference: Any) -> Done:
     try:
         packed: Packed = ray.get(reference)
-    except (
-        ray.exceptions.WorkerCrashedError,
-        ray.exceptions.NodeDiedError,
-        ray.exceptions.OutOfMemoryError,
-    ) as error:
-        reason = str(error).splitlines()[0]
-        message = f"{unit.title} was begun {TRIES} times and lost each time: {reason}"
-        return Done(None, (), RunFailedError(message))
+    except ray.exceptions.RayError as error:
+        return ended_unexpectedly(unit, error)
     return unpack(packed)
 
 
@@ -130,12 +156,15 @@ def _work(unit: Unit, threads: int, timeout: float | None) -> Packed:
         with _time_limit(timeout):
             return work(unit)
     except _TimeUpError:
-        return pack(Done(None, (), RunFailedError(too_long(unit, timeout))))
+        return pack(Done(None, (), MethodFailedError(too_long(unit, timeout))))
 
 
 @contextmanager
 def _time_limit(seconds: float | None) -> Generator[None, None, None]:
-    """Interrupt what runs for too long, which Ray itself does not."""
+    """Interrupt what runs for too long, which Ray itself does not.
+
+    Again every second, as a method may catch everything.
+    """
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         raise _TimeUpError
@@ -144,7 +173,7 @@ def _time_limit(seconds: float | None) -> Generator[None, None, None]:
         yield
         return
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         yield
     finally:

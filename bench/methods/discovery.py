@@ -37,24 +37,19 @@ class FoundMethod:
     """Where the source is on this machine."""
     called: str = ""
     """What finds it again on this machine, from any folder."""
+    code_sha256: str = ""
+    """Over all Python files that come with the source, when it was loaded."""
 
-    @property
-    def code_sha256(self) -> str:
-        """Digest over all Python files that come with the source.
 
-        Of an installed method these are its package's; what else a built-in one is made
-        of is this package.
-        """
-        installed = self.origin in ("module", "entry-point")
-        folder = package_folder(self.file) if installed and self.file else None
-        if folder is None:
-            return self.source_sha256
-        return sha256_of_record(
-            {
-                str(path.relative_to(folder)): sha256_of_file(path)
-                for path in sorted(folder.rglob("*.py"))
-            }
-        )
+def _code_of(file: Path) -> str:
+    """Return a digest over the files of a module's package, or the module alone."""
+    folder = package_folder(file)
+    if folder is None:
+        return sha256_of_file(file)
+    files = sorted(folder.rglob("*.py"))
+    return sha256_of_record(
+        {str(path.relative_to(folder)): sha256_of_file(path) for path in files}
+    )
 
 
 def package_folder(file: Path) -> Path | None:
@@ -116,7 +111,7 @@ def _from_file(path: Path, attribute: str) -> FoundMethod:
     found = _pick(module, attribute, where=str(path))
     file = path.resolve()
     digest, called = sha256_of_file(path), f"{file}:{found.name}"
-    return FoundMethod(found, "file", path.name, digest, file, called)
+    return FoundMethod(found, "file", path.name, digest, file, called, digest)
 
 
 def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
@@ -134,8 +129,10 @@ def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:
             f"The module '{name}' has no source file to take a digest of."
         )
     file = Path(source).resolve()
-    called = f"{name}:{attribute}"
-    return FoundMethod(found, origin, called, sha256_of_file(file), file, called)
+    called, digest = f"{name}:{attribute}", sha256_of_file(file)
+    # what else a built-in method is made of is in every key anyway
+    code = digest if origin == "built-in" else _code_of(file)
+    return FoundMethod(found, origin, called, digest, file, called, code)
 
 
 @contextmanager

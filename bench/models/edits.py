@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 Edit = Callable[[Tensor, Tensor], Tensor]
@@ -70,7 +70,7 @@ def replace_write(value: Float[Tensor, "#B #T d"]) -> RowEdit:
 
 
 def patch_write(
-    value: Float[Tensor, "#B T d"], mask: Float[Tensor, "#B T 1"]
+    value: Float[Tensor, "#B T d"], mask: Shaped[Tensor, "#B T 1"]
 ) -> RowEdit:
     """Make an edit that writes ``value`` where the mask is 1."""
     return RowEdit(
@@ -81,7 +81,7 @@ def patch_write(
 
 
 def patch_state(
-    value: Float[Tensor, "#B T d"], mask: Float[Tensor, "#B T 1"]
+    value: Float[Tensor, "#B T d"], mask: Shaped[Tensor, "#B T 1"]
 ) -> RowEdit:
     """Make an edit after which the residual is ``value`` where the mask is 1."""
     return RowEdit(
@@ -100,6 +100,6 @@ def replace_state(value: Float[Tensor, "#B T d"], *, first: int = 0) -> RowEdit:
     return RowEdit(lambda _write, residual, v: v - residual, (value,), first=first)
 
 
-def _first(mask: Float[Tensor, "#B T 1"]) -> int:
-    """Return the first position that a mask has anywhere; 0 if it has none."""
-    return int(mask.amax(dim=(0, 2)).argmax())
+def _first(mask: Shaped[Tensor, "#B T 1"]) -> int:
+    """Return the first position where a mask is not 0; 0 if it is 0 throughout."""
+    return int(mask.bool().any(dim=0).any(dim=-1).int().argmax())

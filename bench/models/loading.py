@@ -5,7 +5,12 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from bench.errors import FileFormatError, MissingExtraError, UserError
 from bench.models.architectures.registry import find_architecture
@@ -89,26 +94,32 @@ def _prepared(module: PreTrainedModel, device: str) -> PreTrainedModel:
 def untrained_like(model: SubjectModel, *, seed: int) -> SubjectModel:
     """Build a freshly initialised model of the same shape: a null to compare with."""
     config = AutoConfig.for_model(**model.module.config.to_dict())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = AutoModelForCausalLM.from_config(
-            config, attn_implementation=ATTENTION, dtype=model.dtype
+    module = initialised(config, seed=seed, dtype=model.dtype)
+    if on_several_devices(model):
+        accelerate: Any = import_module("accelerate")
+        # where there is room now: the first model has taken its part
+        places = accelerate.infer_auto_device_map(
+            module, no_split_module_classes=[type(model.blocks[0]).__name__]
         )
-    places = devices_of(model)
-    if len(places) > 1:
-        dispatch: Any = import_module("accelerate").dispatch_model
-        module = dispatch(_prepared(module, SEVERAL), device_map=places)
+        module = accelerate.dispatch_model(module, device_map=places)
         return SubjectModel(module, model.architecture)
     prepared = _prepared(module, str(model.device))
     return SubjectModel(prepared, model.architecture)
 
 
-def devices_of(model: SubjectModel) -> dict[str, Any]:
-    """Return which part of a model is on which device; empty if it has only one.
+def initialised(
+    config: PreTrainedConfig, *, seed: int, dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
+    """Build a model of a configuration with weights drawn by its own rules."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = AutoModelForCausalLM.from_config(
+            config, attn_implementation=ATTENTION, dtype=dtype
+        )
+    return module.eval().requires_grad_(False)
 
-    What is fetched from a disk is kept in memory of a model that has no files.
-    """
-    found: dict[str, Any] = getattr(model.module, "hf_device_map", {})
-    if len(set(found.values())) <= 1:
-        return {}
-    return {part: "cpu" if place == "disk" else place for part, place in found.items()}
+
+def on_several_devices(model: SubjectModel) -> bool:
+    """Whether a model's parts are on several devices, or fetched when needed."""
+    places: dict[str, Any] = getattr(model.module, "hf_device_map", {})
+    return len(set(places.values())) > 1

@@ -1,6 +1,6 @@
 """Subject models: a transformers module together with where its sections are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -19,6 +19,10 @@ class SubjectModel:
 
     module: PreTrainedModel
     architecture: Architecture
+    _means: dict[tuple[int, int], Tensor] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """The mean row of the unembedding, by the state of its weights."""
 
     @cached_property
     def blocks(self) -> tuple[nn.Module, ...]:
@@ -91,9 +95,15 @@ class SubjectModel:
         fetched = module.weight.is_meta
         return self._logit_cap is None and module.bias is None and not fetched
 
-    @cached_property
+    @property
     def _mean_row(self) -> Float[Tensor, " d"]:
-        return self.unembedding.mean(dim=0)
+        """The unembedding's mean row, computed anew when its weights were changed."""
+        weight = self.unembedding
+        state = (id(weight), weight._version)
+        if state not in self._means:
+            self._means.clear()
+            self._means[state] = weight.mean(dim=0)
+        return self._means[state]
 
     @property
     def _logit_cap(self) -> float | None:

@@ -33,6 +33,9 @@ RESAMPLINGS = (1, 2)
 """How many prompts further on the writes of each resampling are taken from. What one
 other prompt's write does depends on which prompt it is."""
 
+STRENGTHS_STAGE = "strengths"
+"""The stage that later stages take their strength from."""
+
 Remember = Callable[[str, Callable[[Progress], Arrays]], Arrays]
 """(stage, compute) -> the stage's arrays, computed or taken from an earlier run."""
 
@@ -65,7 +68,7 @@ def measure(
         "behaviour", lambda progress: plain_behaviour(bench, progress=progress)
     )
     sweep = remember(
-        "strengths",
+        STRENGTHS_STAGE,
         lambda progress: strength_sweep(bench, (*STRENGTHS, None), progress=progress),
     )["copy_response"]
     regime = find_regime(np.array(STRENGTHS), sweep[:-1])

@@ -97,7 +97,7 @@ def _section(group: str, about: str, rows: list[dict], images: Path) -> Iterator
     name = f"performance-{group.split(': ')[1].lower().replace(' ', '-')}.svg"
     _draw(rows, images / name)
     yield ""
-    yield f"## {group.capitalize()}"
+    yield f"## {group[0].upper()}{group[1:]}"
     yield ""
     yield f"At the shape of GPT-2-small, N = 24: {about}"
     yield ""
@@ -141,7 +141,7 @@ def _rate(found: dict) -> Iterator[str]:
 
 
 def _scaling(groups: dict, images: Path) -> Iterator[str]:
-    """Show how time and memory grow; the slope is that of the two largest points."""
+    """Show how time grows; the slope is that of the two largest points."""
     curves = {axis: groups[f"scaling: {axis}"] for axis in AXES
               if f"scaling: {axis}" in groups}  # fmt: skip
     if not curves:
@@ -151,45 +151,42 @@ def _scaling(groups: dict, images: Path) -> Iterator[str]:
     yield ""
     yield "Sizes but one are held: 4 prompts, 4 blocks, N = 16, width 256; threads at"
     yield "the shape of GPT-2-small with 2 prompts. Growth is the exponent between the"
-    yield "two largest sizes: 1 is linear, 0 is flat. Memory is what comes on top of"
-    yield "the model and of a run with one prompt."
+    yield "two largest sizes: 1 is linear. Memory does not grow with prompts or"
+    yield "sources: they are more batches of the same size, which a test counts."
     yield ""
     table = [row for axis, rows in curves.items() for row in _curve(axis, rows)]
-    headers = ["size", "", "wall, s", "growth", "memory, MB"]
+    headers = ["size", "", "wall, s", "growth"]
     yield tabulate(table, headers, tablefmt="github", disable_numparse=True)
     yield ""
     _draw_curves(curves, images / "performance-scaling.svg")
     yield "![Time against each size](images/performance-scaling.svg)"
 
 
-def _points(axis: str, rows: list[dict]) -> list[tuple[int, float, float | None]]:
-    """Return size, seconds and bytes of each point."""
-    found: list[tuple[int, float, float | None]] = []
+def _points(axis: str, rows: list[dict]) -> list[tuple[int, float]]:
+    """Return size and seconds of each point."""
+    found: list[tuple[int, float]] = []
     for row in rows:
         params = row["params"]
         size = params[axis] if axis in params else params["value"]
-        peak = row["extra_info"].get("peak_bytes")
-        found.append((size, row["stats"]["median"], peak))
+        found.append((size, row["stats"]["median"]))
     return sorted(found)
 
 
 def _curve(axis: str, rows: list[dict]) -> Iterator[list[str]]:
     points = _points(axis, rows)
-    (before, early, _), (after, late, _) = points[-2:]
+    (before, early), (after, late) = points[-2:]
     growth = math.log(late / early) / math.log(after / before)
-    for number, (size, seconds, peak) in enumerate(points):
-        last = number == len(points) - 1
-        memory = "" if peak is None else f"{peak / 1e6:.0f}"
-        grown = f"{growth:.2f}" if last else ""
-        yield [AXES[axis] if not number else "", str(size), f"{seconds:.3f}", grown,
-               memory]  # fmt: skip
+    for number, (size, seconds) in enumerate(points):
+        grown = f"{growth:.2f}" if number == len(points) - 1 else ""
+        name = "" if number else AXES[axis]
+        yield [name, str(size), f"{seconds:.3f}", grown]
 
 
 def _draw_curves(curves: dict[str, list[dict]], path: Path) -> None:
     figure = Figure(figsize=(9, 2.6), layout="constrained")
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for axes, (axis, rows) in zip(panels, curves.items(), strict=True):
-        sizes, seconds, _ = zip(*_points(axis, rows), strict=True)
+        sizes, seconds = zip(*_points(axis, rows), strict=True)
         axes.loglog(sizes, seconds, "o-", color="#4477aa", markersize=4)
         axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
         axes.minorticks_off()

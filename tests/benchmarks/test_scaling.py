@@ -1,7 +1,7 @@
-"""How time and memory of a reference grow with the prompts and the model.
+"""How the time of a reference grows with the prompts and the model.
 
-In an ordinary run every point is a test that the count of operations grows as it
-should; `make bench` times them.
+In an ordinary run these are tests that operations grow linearly and batches not at
+all; `make bench` takes the times.
 """
 
 from collections.abc import Generator
@@ -16,7 +16,6 @@ from bench.models.counting import count_operations
 from bench.models.memory import GROUP
 from bench.perturbation.layout import Bench
 from tests.benchmarks.speed.models import Shape, random_bench, random_model
-from tests.benchmarks.speed.peak import measured
 from tests.benchmarks.speed.workloads import our_responses
 
 MIDDLE = Shape(blocks=4, width=256, heads=4, vocabulary=500, period=16, prompts=4)
@@ -42,8 +41,6 @@ def test_scaling(benchmark: BenchmarkFixture, axis: str, value: int) -> None:
     )
     assert found.isfinite().all()
     assert len(found) == shape.prompts
-    if benchmark.enabled:
-        benchmark.extra_info |= {"peak_bytes": measured(shape)}
 
 
 @pytest.mark.parametrize("threads", [1, 2])

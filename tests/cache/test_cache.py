@@ -150,7 +150,9 @@ def test_an_entry_that_cannot_be_read(cache: Cache) -> None:
     path_of(cache).chmod(0)
 
     assert cache.find(KEY) is None
-    assert [stored.problem for stored in cache.stored()] == ["Permission denied"]
+    assert [stored.problem for stored in cache.stored()] == [
+        f"'{path_of(cache)}' cannot be read: Permission denied."
+    ]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -114,13 +115,16 @@ def test_prune(bench: Bench, cache: Cache, options: list[str], kept: int) -> Non
 def test_prune_clears_what_is_of_no_use(bench: Bench, cache: Cache) -> None:
     """Spoilt entries and unfinished files always go."""
     path = spoil(cache)
-    partial = path.with_name("tmpabc.partial")
-    partial.touch()
+    abandoned, written = (path.with_name(f"{name}.partial") for name in "ab")
+    abandoned.touch()
+    written.touch()
+    os.utime(abandoned, (0, 0))
 
     ran = bench("cache", "prune", "--write")
     assert ran.out.startswith("1 entries, 0.0 MB, and 1 unfinished files are gone")
     assert not path.exists()
-    assert not partial.exists()
+    assert not abandoned.exists()
+    assert written.exists()  # by a run that is under way
     assert len(left(cache)) == 2
 
 
@@ -138,5 +142,7 @@ def test_prune_what_cannot_be_removed(bench: Bench, cache: Cache) -> None:
     path.mkdir()
 
     ran = bench("cache", "prune", "--write")
+    assert (ran.code, path.is_dir()) == (0, True)  # what it is cannot be read
+    ran = bench("cache", "prune", "--all", "--write")
     assert ran.code == 1
     assert f"'{path}' cannot be removed: Is a directory" in ran.err

@@ -84,6 +84,19 @@ def test_every_edit_of_every_section(
         check(subject, ids, {section: edit}, base)
 
 
+@pytest.mark.parametrize("kind", [torch.bool, torch.int64, torch.float32])
+def test_masks_of_other_numbers(
+    subject: SubjectModel, ids: Tensor, value: Tensor, kind: torch.dtype
+) -> None:
+    """Whatever is not 0 is in a mask, from its first position on."""
+    mask = mask_from(6)
+    mask[:, 4] = 0.5 if kind is torch.float32 else 1.0
+    edit = patch_state(value, mask.to(kind))
+
+    assert edit.first == 4
+    check(subject, ids, {1: edit}, run(subject, ids, keep_past=True))
+
+
 def test_several_edits(subject: SubjectModel, ids: Tensor, value: Tensor) -> None:
     """The first in depth and the first in position need not be the same edit."""
     base = run(subject, ids, keep_past=True)
@@ -223,3 +236,18 @@ def test_centred_logits_of_models_with_a_bias(ids: Tensor) -> None:
     found = subject.centred_logits(run(subject, ids).normed, ids)
     expected = logits.gather(2, ids[..., None])[..., 0] - logits.mean(dim=2)
     assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_centred_logits_follow_the_weights(ids: Tensor) -> None:
+    """An unembedding that was changed in place, and back, has another mean row."""
+    subject = random_subject("llama")
+    normed = run(subject, ids).normed
+    before = subject.centred_logits(normed, ids)
+    subject.unembedding[:20] += 1.0
+    logits = subject.unembed(normed)
+    changed = logits.gather(2, ids[..., None])[..., 0] - logits.mean(dim=2)
+
+    assert_close(subject.centred_logits(normed, ids), changed, rtol=1e-4, atol=1e-4)
+    assert not changed.allclose(before, atol=0.1)
+    subject.unembedding[:20] -= 1.0
+    assert_close(subject.centred_logits(normed, ids), before, rtol=1e-4, atol=1e-4)

@@ -6,16 +6,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
 from bench.errors import MissingExtraError
+from bench.evaluation.answers import run_method
+from bench.methods.context import TaskContext
+from bench.methods.discovery import find_method
 from bench.models import loading, weights
 from bench.models.architectures.registry import KNOWN
 from bench.models.edits import Edit, replace_write
-from bench.models.loading import check_device, devices_of, untrained_like
+from bench.models.loading import check_device, on_several_devices, untrained_like
 from bench.models.memory import SEVERAL, bytes_available
 from bench.models.rerun import rerun
 from bench.models.run import run
@@ -23,6 +27,7 @@ from bench.models.subject import SubjectModel
 from bench.models.weights import load_folder
 from bench.perturbation.differences import difference_at
 from bench.perturbation.source_runs import SourceRuns
+from tests.benchmarks.speed.models import TINY, random_bench
 from tests.contracts.random_models import random_subject
 from tests.contracts.test_source_runs import make_probing, responses
 
@@ -107,14 +112,15 @@ def test_responses_are_those_of_the_whole_model(
         assert_close(mine, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_untrained_model_is_placed_alike(
+def test_the_untrained_model_is_placed_too(
     pair: tuple[SubjectModel, SubjectModel], ids: Tensor
 ) -> None:
-    """It has no files to be fetched from: what was on the disk is in memory."""
+    """It has no files to be fetched from, and goes where there is room."""
     _, parted = pair
     made = untrained_like(parted, seed=0)
 
-    assert set(devices_of(parted).values()) == {"cpu"}
+    assert on_several_devices(parted)
+    assert not on_several_devices(made)
     expected = untrained_like(pair[0], seed=0)
     assert_close(run(made, ids).logits, run(expected, ids).logits)
 
@@ -158,5 +164,21 @@ def test_a_model_loaded_by_auto(tmp_path: Path, ids: Tensor) -> None:
     module = load_folder(tmp_path, device=SEVERAL)
     found = SubjectModel(module, whole.architecture)
 
-    assert devices_of(found) == {}
+    assert not on_several_devices(found)
     assert_close(run(found, ids).logits, run(whole, ids).logits)
+
+
+def test_methods_run_on_it(pair: tuple[SubjectModel, SubjectModel]) -> None:
+    """A method that traces, edits and differentiates finds the same."""
+    prompts = random_bench(replace(TINY, vocabulary=40), pair[0]).batch
+    answers = [
+        run_method(
+            find_method(name),
+            TaskContext(model, prompts, torch.Generator().manual_seed(0)),
+        )[0].values
+        for name in ("attribution-patching", "activation-patching-denoising")
+        for model in pair
+    ]
+
+    for mine, other in (answers[:2], answers[2:]):
+        np.testing.assert_allclose(other, mine, rtol=1e-3, atol=1e-4)

@@ -14,15 +14,15 @@ from accelerate import dispatch_model
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import backend_registration
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 
 from bench.models.architectures.registry import KNOWN
 from bench.models.behaviour import PromptBatch
 from bench.models.edits import replace_state, replace_write
+from bench.models.loading import initialised
 from bench.models.rerun import rerun
 from bench.models.run import run
 from bench.models.subject import SubjectModel
-from bench.models.weights import ATTENTION
 from bench.perturbation.differences import difference_at
 from bench.perturbation.response import Probing
 from bench.perturbation.source_runs import Group, SourceRuns
@@ -62,12 +62,7 @@ def move(part: nn.Module, device: str) -> None:
 def subject_on_two(model_type: str) -> SubjectModel:
     """Make a model of three blocks, the last two on the second device."""
     architecture = KNOWN[model_type]
-    module = AutoModelForCausalLM.from_config(
-        AutoConfig.for_model(model_type, **SMALL),
-        attn_implementation=ATTENTION,
-        dtype=torch.float32,
-    )
-    module.eval()
+    module = initialised(AutoConfig.for_model(model_type, **SMALL), seed=0)
     wanted: Any = places(module, architecture.blocks)
     for name, device in wanted.items():
         move(module.get_submodule(name), device)

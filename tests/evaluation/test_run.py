@@ -2,22 +2,29 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bench.cache.cache import Cache, StoredEntry, default_folder
-from bench.errors import DigestError, MethodFailedError, NoRoomError
+from bench.errors import DigestError, MethodFailedError, NoRoomError, UserError
 from bench.evaluation import keys, parts, units
 from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import Stage, evaluate_task
 from bench.evaluation.parts import PARTS, Part, Parts
 from bench.evaluation.run import Outcome, Plan, Settings, result_path, run_methods
+from bench.evaluation.units import Done, Unit, Worker
 from bench.execution.local import LocalExecutor
-from bench.methods.discovery import FoundMethod
+from bench.methods.discovery import FoundMethod, find_method
 from bench.methods.protocol import Method
-from bench.results.attribution_record import AttributionRecord, read_attribution
+from bench.results.attribution_record import (
+    AttributionRecord,
+    read_attribution,
+    task_key,
+)
 from bench.results.provenance import Provenance
 from bench.tasks.registry import PACKAGE, suite_tasks
 from bench.tasks.spec import Task
@@ -39,6 +46,7 @@ FOUND = FoundMethod(
     "my_method.py",
     "0" * 64,
     called="my-method",
+    code_sha256="0" * 64,
 )
 
 
@@ -57,6 +65,7 @@ class Evaluation:
         self.opened: list[OpenedTask] = []
         self.errors: dict[str, Exception] = {}
         self.found = FOUND
+        self.record: Callable[..., AttributionRecord]
 
     def __call__(self, parts: Parts, *, stage: Stage) -> AttributionRecord:
         """Compute what is not kept, out of nothing."""
@@ -76,6 +85,20 @@ class Evaluation:
         return Part(values=(1 / 3,) * task.n_sections, cost=1.0), 0.1
 
 
+def record_of(
+    make_record: Callable[..., AttributionRecord], task: Task, **fields: Any
+) -> AttributionRecord:
+    """Make a record of a task that has everything, but for some fields."""
+    values = [1 / 3] * task.n_sections
+    whole = {
+        "untrained": values,
+        "untrained_reason": None,
+        "control": values,
+        "control_reason": None,
+    }
+    return make_record(values, task=task.id, **(whole | fields))
+
+
 @pytest.fixture
 def evaluation(
     monkeypatch: pytest.MonkeyPatch,
@@ -84,6 +107,7 @@ def evaluation(
 ) -> Evaluation:
     """Replace the running of models."""
     fake = Evaluation()
+    fake.record = partial(record_of, make_record)
     monkeypatch.setattr(units, "evaluate_task", fake)
     monkeypatch.setattr(units, "find_method", lambda _name: fake.found)
     monkeypatch.setattr(parts, "model_provenance", lambda *_, **__: provenance)
@@ -152,7 +176,7 @@ def test_matching_results_are_kept(run: Run, evaluation: Evaluation) -> None:
 @pytest.mark.parametrize(
     ("found", "settings"),
     [
-        (replace(FOUND, source_sha256="1" * 64), {}),
+        (replace(FOUND, code_sha256="1" * 64), {}),
         (replace(FOUND, source="other.py"), {}),
         (FOUND, {"seed": 1}),
         (FOUND, {"device": "cuda"}),
@@ -344,3 +368,92 @@ def test_nobody_runs_on_what_a_failed_run_left(
 
     one, other = evaluation.opened
     assert (one is not other) == fails
+
+
+def test_nobody_runs_on_what_a_failed_control_left(
+    evaluation: Evaluation, tasks: tuple[Task, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when its other parts were there already and nothing was computed."""
+    records = [
+        evaluation.record(tasks[0], control=None, control_reason="it failed"),
+        evaluation.record(tasks[0]),
+    ]
+    done = [Done(record, (), None) for record in records]
+    assert [outcome.spoilt for outcome in done] == [True, False]
+    worker = Worker()
+    monkeypatch.setattr(units, "evaluate_task", lambda *_, **__: records[0])
+    monkeypatch.setattr(units, "code_digest", lambda: "0" * 64)
+    worker.do(unit_on(tasks[0]), lambda _name: lambda _done, _total: None)
+    assert worker.opened == {}
+
+
+def unit_on(task: Task) -> Unit:
+    """Return a unit of the method."""
+    return Unit(
+        FOUND.called, FOUND.code_sha256, "0" * 64, str(task.file), "cpu", 0, "c", "t"
+    )
+
+
+def test_an_interruption_leaves_no_model(
+    evaluation: Evaluation, tasks: tuple[Task, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stopped in the middle may have left anything."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    assert evaluation.found is FOUND
+    monkeypatch.setattr(units, "evaluate_task", interrupted)
+    monkeypatch.setattr(units, "code_digest", lambda: "0" * 64)
+    worker = Worker()
+    with pytest.raises(KeyboardInterrupt):
+        worker.do(unit_on(tasks[0]), lambda _name: lambda _done, _total: None)
+    assert worker.opened == {}
+
+
+def test_another_version_elsewhere_is_refused(
+    evaluation: Evaluation, tasks: tuple[Task, ...]
+) -> None:
+    """A worker with other code of this package computes nothing."""
+    assert evaluation.found is FOUND
+    done = Worker().do(unit_on(tasks[0]), lambda _name: lambda _done, _total: None)
+    assert "The code of this package was changed" in str(done.error)
+    assert isinstance(done.error, UserError)
+
+
+def test_what_is_in_a_key(tasks: tuple[Task, ...]) -> None:
+    """Each ingredient comes from where it should."""
+    key = keys.computation_key(
+        "untrained", tasks[0], device="cuda:1", seed=3, found=FOUND, settings={"a": 1}
+    )
+
+    assert (key.what, key.device, key.seed) == ("untrained", "cuda", 3)
+    assert key.task == task_key(tasks[0])
+    assert key.method == keys.method_key(FOUND)
+    assert key.method_code == FOUND.code_sha256
+    assert key.settings == {"a": 1}
+    assert key.code == keys.code_digest()
+    assert key.packages["torch"] == torch.__version__
+
+
+def test_a_package_is_known_by_all_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A helper that changes is another method, as far as results go."""
+    folder = tmp_path / "packaged"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "helper.py").write_text("WEIGHT = 1\n")
+    (folder / "methods.py").write_text(
+        "from bench.api import method\n\n\n@method('packaged', kind='write')\n"
+        "def packaged(ctx):\n    return None\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = find_method("packaged.methods:packaged")
+    (folder / "helper.py").write_text("WEIGHT = 2\n")
+    after = find_method("packaged.methods:packaged")
+
+    assert before.source_sha256 == after.source_sha256
+    assert before.code_sha256 != after.code_sha256
+    alone = find_method("attribution-patching")
+    assert alone.code_sha256 == alone.source_sha256

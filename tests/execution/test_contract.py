@@ -1,6 +1,7 @@
 """What every executor must hold."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -211,9 +212,49 @@ def test_options_that_do_not_go_together() -> None:
 
 def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many processes as cores, unless threads were asked for."""
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("bench.cli.executors._cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert choose_executor(Wish("process")) == ProcessExecutor(8, 1)
     assert choose_executor(Wish("process", workers=2)) == ProcessExecutor(2, 4)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert choose_executor(Wish("process")) == ProcessExecutor(4, 2)
+    assert choose_executor(Wish("process"), device="cuda") == ProcessExecutor(1, 2)
+
+
+def test_a_ray_of_this_machine_has_room_for_its_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each worker has its threads; a cluster with fewer processors would wait."""
+    monkeypatch.setattr("bench.cli.executors._cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    executor = choose_executor(Wish("ray", workers=2))
+
+    assert isinstance(executor, RayExecutor)
+    assert executor == RayExecutor(None, 2, 4)
+    assert executor.processors == 8
+
+
+@pytest.mark.parametrize("threads", ["4,2", "0", "-1", "x"])
+def test_threads_that_are_no_number(
+    monkeypatch: pytest.MonkeyPatch, threads: str
+) -> None:
+    """What the environment says wrongly is told."""
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    with pytest.raises(UserError, match=f"OMP_NUM_THREADS is '{threads}'; expected a"):
+        choose_executor(Wish("process"))
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda:1"])
+def test_ray_chooses_the_gpu(device: str) -> None:
+    """A device of one machine means nothing on another."""
+    with pytest.raises(UserError, match=f"--device {device} cannot be used with"):
+        choose_executor(Wish("ray"), device=device)
+
+
+def test_what_a_cluster_lacks_is_said(trials: Trials, ray_address: str) -> None:
+    """Ray would wait for a GPU, or for processors, without end."""
+    unit = unit_of(trials.write("one"), trials)
+    for needing, threads in ((replace(unit, device="cuda"), 1), (unit, 99)):
+        outcomes = RayExecutor(ray_address, None, threads).run([needing], silent)
+        with pytest.raises(UserError, match=r"needs \d+ CPU and \d GPU"):
+            next(outcomes)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
-from transformers import AutoModelForCausalLM, GPT2Config
+from transformers import GPT2Config
 
 from bench.models.architectures.registry import find_architecture
+from bench.models.loading import initialised
 from bench.models.subject import SubjectModel
-from bench.models.weights import ATTENTION
 from bench.perturbation.layout import Bench, lay_out
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 
@@ -40,14 +39,7 @@ def random_model(shape: Shape) -> SubjectModel:
         bos_token_id=0,
         eos_token_id=0,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module = AutoModelForCausalLM.from_config(
-            config, attn_implementation=ATTENTION, dtype=torch.float32
-        )
-    module.eval()
-    module.requires_grad_(False)
-    return SubjectModel(module, find_architecture("gpt2"))
+    return SubjectModel(initialised(config, seed=0), find_architecture("gpt2"))
 
 
 def random_bench(shape: Shape, model: SubjectModel) -> Bench:

@@ -105,6 +105,11 @@ class Trials:
         found = (stored.entry for stored in Cache(self.folder / cache).stored())
         return {entry.key.digest: entry for entry in found if entry is not None}
 
+    def processes(self) -> set[int]:
+        """Return the processes in which methods began."""
+        lines = (self.folder / "told").read_text().splitlines()
+        return {int(line.split()[2]) for line in lines}
+
     def told(self, what: str) -> list[str]:
         """Return the methods that began, or ended, as often as they did."""
         path = self.folder / "told"

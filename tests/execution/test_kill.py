@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 
+import psutil
 import pytest
 
 from bench.cache.cache import Cache
@@ -164,6 +165,14 @@ def test_a_killed_driver(trials: Trials, tmp_path: Path, executor: str) -> None:
     assert before == PARTS == trials.told("began").count("one")
 
 
+def gone(process: int) -> bool:
+    """Whether a process has ended, waited for or not."""
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something holds."""
     until = time.monotonic() + seconds
@@ -194,7 +203,10 @@ def with_lost_node(
 
     def lose_one() -> None:
         wait_for(lambda: len(trials.told("began")) == len(plans))
+        begun = trials.processes()
         lose()
+        # its worker lives on for a moment, and could finish
+        wait_for(lambda: any(gone(process) for process in begun))
         (trials.folder / "go").touch()
 
     loser = Thread(target=lose_one)

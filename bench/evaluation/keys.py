@@ -13,7 +13,7 @@ from bench.methods.discovery import FoundMethod
 from bench.models.subject import SubjectModel
 from bench.results.attribution_record import MethodKey, task_key
 from bench.results.provenance import Provenance, package_version, take_provenance
-from bench.tasks.digest import sha256_of_file, sha256_of_record
+from bench.tasks.digest import sha256_of_python
 from bench.tasks.registry import PACKAGE
 from bench.tasks.spec import Task, as_text
 
@@ -36,12 +36,14 @@ PACKAGES = (
 @cache
 def code_digest() -> str:
     """Return a digest over the parts of this package that compute."""
-    files = sorted(
-        path for folder in COMPUTING for path in (PACKAGE / folder).rglob("*.py")
-    )
-    return sha256_of_record(
-        {str(f.relative_to(PACKAGE)): sha256_of_file(f) for f in files}
-    )
+    return sha256_of_python(PACKAGE, *(PACKAGE / folder for folder in COMPUTING))
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that are installed, looked up once."""
+    found = {name: package_version(name) for name in PACKAGES}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def method_key(found: FoundMethod) -> MethodKey:
@@ -87,7 +89,6 @@ def computation_key(
         found: The method that does the work, if one does.
         settings: What else the work was told.
     """
-    found_versions = {name: package_version(name) for name in PACKAGES}
     return Key(
         what=what,
         task=task_key(task),
@@ -97,5 +98,5 @@ def computation_key(
         device=device.partition(":")[0],
         seed=seed,
         code=code_digest(),
-        packages={name: v for name, v in found_versions.items() if v is not None},
+        packages=_versions(),
     )

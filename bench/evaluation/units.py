@@ -100,11 +100,11 @@ class Worker:
             parts = Parts(found, self._open(unit), Cache(Path(unit.cache)))
             record = evaluate_task(parts, stage=stage)
             _check_size(record)
-        except BaseException as error:
-            self.opened.clear()  # what was interrupted is not for others to run on
-            if not isinstance(error, BenchError):
-                raise
+        except BenchError as error:
             done = Done(None, () if parts is None else tuple(parts.made), error)
+        except BaseException:
+            self.opened.clear()  # what was interrupted is not for others to run on
+            raise
         else:
             done = Done(record, tuple(parts.made), None)
         if done.spoilt:

@@ -16,7 +16,7 @@ from bench.errors import MethodError, UnknownNameError
 from bench.methods.catalogue import built_in
 from bench.methods.protocol import Method
 from bench.methods.requirements import check_requirements
-from bench.tasks.digest import sha256_of_file, sha256_of_record
+from bench.tasks.digest import sha256_of_file, sha256_of_python
 
 GROUP = "bench.methods"
 """Entry point group of installed methods."""
@@ -44,12 +44,7 @@ class FoundMethod:
 def _code_of(file: Path) -> str:
     """Return a digest over the files of a module's package, or the module alone."""
     folder = package_folder(file)
-    if folder is None:
-        return sha256_of_file(file)
-    files = sorted(folder.rglob("*.py"))
-    return sha256_of_record(
-        {str(path.relative_to(folder)): sha256_of_file(path) for path in files}
-    )
+    return sha256_of_file(file) if folder is None else sha256_of_python(folder)
 
 
 def package_folder(file: Path) -> Path | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.tasks.digest import sha256_of_file, sha256_of_record
+from bench.tasks.digest import sha256_of_python
 from bench.tasks.frozen import FrozenModel
 from bench.tasks.registry import PACKAGE
 from bench.tasks.spec import Digest, Text
@@ -62,10 +62,7 @@ def bench_digest() -> str:
 
     Whatever a stored number depends on in this package, a change to it shows here.
     """
-    files = sorted(PACKAGE.rglob("*.py"))
-    return sha256_of_record(
-        {str(f.relative_to(PACKAGE)): sha256_of_file(f) for f in files}
-    )
+    return sha256_of_python(PACKAGE)
 
 
 def git_state(folder: Path) -> tuple[str | None, bool | None]:

@@ -32,6 +32,19 @@ def sha256_of_record(record: object) -> str:
     return sha256_of_bytes(text.encode())
 
 
+def sha256_of_python(root: Path, *folders: Path) -> str:
+    """Return one SHA-256 over all Python files below folders, and their names.
+
+    Args:
+        root: Folder that names are relative to.
+        folders: Where to look; ``root`` itself by default.
+    """
+    files = sorted(path for f in folders or (root,) for path in f.rglob("*.py"))
+    return sha256_of_record(
+        {str(path.relative_to(root)): sha256_of_file(path) for path in files}
+    )
+
+
 def verify_files(folder: Path, digests: Mapping[str, str], *, next_step: str) -> None:
     """Check every file of a folder that has a recorded digest.
 

@@ -1,10 +1,10 @@
 """Turn a measurement into the record and the arrays that are stored."""
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from bench.errors import ReferenceRefusedError
+from bench.evaluation.keys import model_provenance
 from bench.models.subject import SubjectModel
 from bench.perturbation.gates import gates, interval
 from bench.perturbation.measurement import Measurement
@@ -13,7 +13,6 @@ from bench.perturbation.regime import deviations
 from bench.perturbation.stages import Arrays
 from bench.profiles.promptwise import PROFILES, PromptwiseReference
 from bench.results.attribution_record import task_key
-from bench.results.provenance import take_provenance
 from bench.results.reference_record import (
     Band,
     GateRecord,
@@ -21,7 +20,6 @@ from bench.results.reference_record import (
     RegimeRecord,
 )
 from bench.scores.halves import ceiling, reliability
-from bench.tasks.registry import PACKAGE
 from bench.tasks.spec import PROTOCOL, Task
 
 
@@ -102,13 +100,7 @@ def summarise(
         ),
         arrays_sha256=arrays_sha256,
         wall_s=wall_s,
-        provenance=take_provenance(
-            device=str(model.device),
-            dtype=str(model.dtype).removeprefix("torch."),
-            threads=torch.get_num_threads(),
-            seed=SEED,
-            checkout=PACKAGE.parent,
-        ),
+        provenance=model_provenance(model, seed=SEED),
     )
 
 

@@ -15,7 +15,7 @@ TOKENS = 65
 SOURCES = 31
 """Of such a prompt."""
 GROUP = 4
-"""Sources whose runs share a batch. More make it larger, and every run a little
+"""Most sources whose runs share a batch. More make it larger, and every run a little
 longer."""
 STATES = 7
 """Tensors of the residual's size alive at once for each point; 6.8 were measured."""
@@ -48,13 +48,13 @@ def bytes_needed(config: PreTrainedConfig) -> int:
 def numbers_per_prompt(*, points: int, width: int, n_sources: int, length: int) -> int:
     """Estimate the numbers alive at once for each prompt under an ablation.
 
-    What enters each block in every run is kept, one batch of runs is under way, and
+    What each section reads in every run is kept, one batch of runs is under way, and
     the clean runs keep points, keys and values.
     """
-    entries = points // 2 * n_sources
+    kept = points * n_sources
     batch = STATES * points * min(GROUP, n_sources)
     clean = 2 * 3 * points
-    return width * length * (entries + batch + clean)
+    return width * length * (kept + batch + clean)
 
 
 def bytes_available(device: str) -> int:

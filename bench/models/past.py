@@ -30,6 +30,8 @@ class Past:
 
     def repeated(self, times: int) -> "Past":
         """Return the past of a run that has every row several times in a row."""
+        if times == 1:
+            return self
         return self.each(lambda tensor: tensor.repeat_interleave(times, dim=0))
 
     def written_from(self, block: int, cache: DynamicCache) -> "Past":

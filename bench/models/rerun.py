@@ -7,16 +7,28 @@ Shapes: B rows, T positions, d width.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformers import DynamicCache
 
 from bench.models.edits import Edit, edit_after, first_changed, replace_write
 from bench.models.run import check_edits, check_write, run_from
 from bench.models.subject import SubjectModel
 from bench.models.trace import Trace
 from bench.profiles.sections import SECTIONS_PER_BLOCK, is_attention
+
+
+@dataclass(frozen=True)
+class Known:
+    """A section whose write is known, so that a run may begin after it."""
+
+    section: int
+    state: Float[Tensor, "B T d"]
+    """The residual point before it."""
+    write: Float[Tensor, "B T d"]
 
 
 def rerun(
@@ -58,12 +70,35 @@ def _last_point(
     state, write = base.point(section)[:, start:], base.writes[section][:, start:]
     written = edits[section](write, state)
     check_write(written, write, section)
-    block = section // SECTIONS_PER_BLOCK
-    if is_attention(section):  # the MLP of its block runs on
-        edits = edits | {section: replace_write(written)}
-    else:
-        block, state = block + 1, state + written
     cache = base.past.before(start).cache() if start else None
-    return run_from(
-        model, ids[:, start:], block=block, state=state, edits=edits, cache=cache
-    )[-1]
+    known = Known(section, state, written)
+    return run_on(model, ids[:, start:], known, edits=edits, cache=cache)
+
+
+def run_on(
+    model: SubjectModel,
+    ids: Int[Tensor, "B T"],
+    known: Known,
+    *,
+    edits: Mapping[int, Edit] | None = None,
+    cache: DynamicCache | None = None,
+) -> Float[Tensor, "B T d"]:
+    """Run the model on from a section whose write is known.
+
+    Args:
+        model: The subject model.
+        ids: Token ids, which only set the shape.
+        known: The section and its write.
+        edits: Edits of later sections; one of this section counts no more.
+        cache: See :func:`bench.models.run.run_from`.
+
+    Returns:
+        The last residual point.
+    """
+    block, state = known.section // SECTIONS_PER_BLOCK, known.state
+    edits = dict(edits or {})
+    if is_attention(known.section):  # the MLP of its block runs on
+        edits[known.section] = replace_write(known.write)
+    else:
+        block, state = block + 1, state + known.write
+    return run_from(model, ids, block=block, state=state, edits=edits, cache=cache)[-1]

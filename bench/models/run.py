@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from transformers import DynamicCache
 
 from bench.models.edits import Edit
 from bench.models.past import NO_PAST
+from bench.models.skipping import passing
 from bench.models.subject import SubjectModel
 from bench.models.trace import Trace
 from bench.profiles.sections import SECTIONS_PER_BLOCK
@@ -100,27 +101,6 @@ def _recording(
             handle.remove()
 
 
-class _Passed(nn.Module):
-    """Stands in for a block that need not run again."""
-
-    def forward(self, states: Tensor, *_: object, **__: object) -> Tensor:
-        """Return what came in."""
-        return states
-
-
-@contextmanager
-def _passing(model: SubjectModel, first: int) -> Generator[None, None, None]:
-    """Leave out the blocks before the first, which keep their numbers and masks."""
-    blocks = cast(nn.ModuleList, model.module.get_submodule(model.architecture.blocks))
-    for number in range(first):
-        blocks[number] = _Passed()
-    try:
-        yield
-    finally:
-        for number in range(first):
-            blocks[number] = model.blocks[number]
-
-
 def run(
     model: SubjectModel,
     ids: Int[Tensor, "B T"],
@@ -165,7 +145,7 @@ def run(
     earlier = NO_PAST if base is None else base.past
     # of blocks that do not run, keys and values are known from base or not at all
     cache = DynamicCache() if keep_past and len(earlier.blocks) >= first else None
-    with _passing(model, first), _recording(model, recorder, first):
+    with passing(model, first), _recording(model, recorder, first):
         output = model.module.base_model(
             input_ids=ids, past_key_values=cache, use_cache=cache is not None
         )
@@ -206,7 +186,7 @@ def run_from(
     if block == len(model.blocks):
         return [state]
     recorder = _Recorder(model.device, state, edits or {})
-    with _passing(model, block), _recording(model, recorder, block):
+    with passing(model, block), _recording(model, recorder, block):
         model.module.base_model(
             input_ids=ids, past_key_values=cache, use_cache=cache is not None
         )

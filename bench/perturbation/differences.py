@@ -33,7 +33,7 @@ class FiniteDifference:
         forward: Forward,
         clean: Float[Tensor, "B T d"],
         state: Float[Tensor, "B T d"],
-    ) -> Float[Tensor, "*N B T d"]:
+    ) -> Float[Tensor, "*N B T_ d"]:
         """Run the model on the perturbed residual; the clean one is not needed."""
         del clean
         with torch.no_grad():
@@ -62,7 +62,7 @@ class Derivative:
         forward: Forward,
         clean: Float[Tensor, "B T d"],
         state: Float[Tensor, "B T d"],
-    ) -> Float[Tensor, "*N B T d"]:
+    ) -> Float[Tensor, "*N B T_ d"]:
         """Differentiate the model at the clean residual along the tangent."""
         # not torch.func.jvp, which wraps weights that are fetched on the way, too
         with forward_ad.dual_level():

@@ -15,7 +15,8 @@ from bench.models.subject import SubjectModel
 from bench.perturbation.direction import draw_directions, perturbation_tangents
 from bench.perturbation.readout import Readouts, build_readouts
 from bench.perturbation.response import Probing
-from bench.perturbation.room import prompts_at_once
+from bench.perturbation.room import prompts_at_once, rows_at_once
+from bench.perturbation.source_runs import SourceRuns
 from bench.tasks.prompts import Prompt, check_readable
 
 T = TypeVar("T")
@@ -36,6 +37,8 @@ class Bench:
     control: Probing
     chunk: int
     """Prompts measured at once. It changes memory and speed, never the result."""
+    batch_rows: int
+    """Rows that a batch of runs should have; the same holds."""
 
     def __len__(self) -> int:
         """Return the number of prompts."""
@@ -54,6 +57,10 @@ class Bench:
             repeated=self.repeated.rows(prompts),
             control=self.control.rows(prompts),
         )
+
+    def runs(self, probing: Probing) -> SourceRuns:
+        """Return the perturbed runs of prompts, repeated or control ones."""
+        return SourceRuns(self.model, probing, self.batch_rows)
 
     def by_chunks(
         self,
@@ -112,10 +119,14 @@ def lay_out(
         tangents = perturbation_tangents(model, ids, embeddings, directions)
         return Probing(ids, embeddings, directions.positions, tangents)
 
-    repeated = probing(batch.clean)
+    repeated, length = probing(batch.clean), batch.clean.shape[1]
     if chunk is None:
-        n_sources, length = repeated.n_sources, batch.clean.shape[1]
-        chunk = prompts_at_once(model, n_sources=n_sources, length=length)
+        chunk = prompts_at_once(
+            model,
+            n_prompts=len(prompts),
+            n_sources=repeated.n_sources,
+            length=length,
+        )
     return Bench(
         model=model,
         batch=batch,
@@ -123,6 +134,7 @@ def lay_out(
         repeated=repeated,
         control=probing(batch.control),
         chunk=chunk,
+        batch_rows=rows_at_once(model, length=length),
     )
 
 

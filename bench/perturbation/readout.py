@@ -20,6 +20,7 @@ READOUTS = ("copy", "control", "previous", "match", "far")
 """copy: source k and its copy site. control: pairs that hold no correlation. previous:
 the site after the source. match: the second occurrence of the source's token. far: the
 controls that are out of reach of short-range mixing."""
+COPY, CONTROL = READOUTS.index("copy"), READOUTS.index("control")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Readouts:
         # at least float32: an average of half-precision numbers is not one itself
         wide = torch.promote_types(field.dtype, self.weights.dtype)
         return torch.einsum("prjt,pjdt->prd", self.weights.to(wide), field.to(wide))
+
+    def first_site(self, readouts: Sequence[int]) -> int:
+        """Return the first position that one of some readouts reads."""
+        read = self.weights[:, list(readouts)].any(dim=2).any(dim=1).any(dim=0)
+        return int(read.int().argmax())
 
     def rows(self, prompts: slice) -> "Readouts":
         """Take some of the prompts."""

@@ -1,10 +1,10 @@
-"""How many prompts are measured at once: as many as make runs faster and fit."""
+"""How much is run at once: as much as makes runs faster and fits."""
 
-from bench.models.memory import GROUP, bytes_available, numbers_per_prompt
+from bench.models.memory import bytes_available, numbers_per_prompt
 from bench.models.subject import SubjectModel
 
-MOST = 32
-"""More make no run faster: a batch fills any machine by then."""
+BATCH = 128
+"""Rows of a batch. More make no run faster: it fills any machine by then."""
 SHARE = 0.25
 """Of the free memory; other programs and the reading of responses need some, too."""
 CPU_BATCH = 2**21
@@ -12,21 +12,40 @@ CPU_BATCH = 2**21
 call; larger ones leave the caches, and a fifth of the time goes into fetching pages."""
 
 
-def prompts_at_once(model: SubjectModel, *, n_sources: int, length: int) -> int:
-    """Return how many prompts to measure at once, at least one.
+def rows_at_once(model: SubjectModel, *, length: int) -> int:
+    """Return how many rows a batch should have, at least one.
 
     Args:
         model: The subject model.
+        length: Tokens of a prompt.
+    """
+    if model.device.type != "cpu":
+        return BATCH
+    row = length * model.unembedding.shape[1] * model.dtype.itemsize
+    return max(1, min(BATCH, CPU_BATCH // row))
+
+
+def prompts_at_once(
+    model: SubjectModel, *, n_prompts: int, n_sources: int, length: int
+) -> int:
+    """Return how many prompts to measure at once, at least one.
+
+    As many as a batch should have rows, if they fit into memory: prompts share a batch
+    at no cost, while sources of one prompt have to begin at one position.
+
+    Args:
+        model: The subject model.
+        n_prompts: Prompts in all, which are shared out evenly.
         n_sources: Sources of a prompt.
         length: Tokens of a prompt.
     """
-    width = model.unembedding.shape[1]
-    needed = numbers_per_prompt(
-        points=model.n_sections + 1, width=width, n_sources=n_sources, length=length
+    needed = model.dtype.itemsize * numbers_per_prompt(
+        points=model.n_sections + 1,
+        width=model.unembedding.shape[1],
+        n_sources=n_sources,
+        length=length,
     )
-    itemsize = model.dtype.itemsize
-    most = SHARE * bytes_available(str(model.device)) / (needed * itemsize)
-    if model.device.type == "cpu":
-        residual = min(GROUP, n_sources) * length * width * itemsize
-        most = min(most, CPU_BATCH / residual)
-    return max(1, min(MOST, int(most)))
+    fit = int(SHARE * bytes_available(str(model.device)) / needed)
+    most = max(1, min(fit, rows_at_once(model, length=length)))
+    chunks = -(-n_prompts // most)
+    return -(-n_prompts // chunks)

@@ -2,16 +2,16 @@
 
 A model is causal, so that a run begins at its source's position, with the keys and
 values that the clean run left before it. A section that writes something else leaves
-the blocks before it alone, so that a run under ablation begins at its block, with what
-the run without ablation had there.
+all before it alone, so that a run under ablation begins there, with the residual that
+the run without ablation had.
 
-Neighbouring sources share a batch, which begins at the first of them: its other rows
-run over a few positions that cannot have changed.
+Where few prompts would make a small batch, neighbouring sources share one, which begins
+at the first of them: its other rows run over a few positions that cannot have changed.
 
-Shapes: P prompts, G sources of a group, N residual points, T positions, d width.
+Shapes: P prompts, G sources of a group, S sections, N = S + 1 residual points, T
+positions, d width.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,18 +20,15 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache
 
-from bench.models.edits import Edit, replace_write
 from bench.models.memory import GROUP
 from bench.models.past import NO_PAST, Past
+from bench.models.rerun import Known, run_on
 from bench.models.run import run_from
+from bench.models.skipping import last_mlp_from
 from bench.models.subject import SubjectModel
 from bench.perturbation.differences import Difference
 from bench.perturbation.response import Probing, Response
 from bench.profiles.sections import SECTIONS_PER_BLOCK
-
-ALL = slice(None)
-ENTRIES = slice(None, -1, SECTIONS_PER_BLOCK)
-"""Of the residual points, those that enter blocks."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,6 @@ class CleanRun:
     """A run without perturbation, and what runs after it need of it."""
 
     points: list[Float[Tensor, "P T d"]]
-    """The residual points from the first block's entry on."""
     past: Past
 
 
@@ -58,13 +54,10 @@ class Ablation:
     section: int
     write: Float[Tensor, "P T d"]
     """What it writes."""
-    clean: CleanRun
-    """The run from the section's block on; its past has all blocks."""
-
-    @property
-    def block(self) -> int:
-        """The section's block."""
-        return self.section // SECTIONS_PER_BLOCK
+    final: Float[Tensor, "P T d"]
+    """The last residual point."""
+    past: Past
+    """Of all blocks."""
 
 
 @dataclass(frozen=True)
@@ -73,39 +66,65 @@ class SourceRuns:
 
     model: SubjectModel
     probing: Probing
+    batch_rows: int
+    """Rows that a batch should have; the sources of a group make up for prompts."""
 
     @cached_property
     def clean(self) -> CleanRun:
         """The run without perturbation, made once."""
-        return self._clean_from(0, self.probing.embeddings, {}, NO_PAST)
+        cache = DynamicCache()
+        with torch.no_grad():
+            points = run_from(
+                self.model,
+                self.probing.ids,
+                block=0,
+                state=self.probing.embeddings,
+                cache=cache,
+            )
+        return CleanRun(points, NO_PAST.written_from(0, cache))
 
     @property
     def groups(self) -> list[Group]:
         """All sources, in groups."""
-        firsts = range(0, self.probing.n_sources, GROUP)
-        return [self._group(slice(first, first + GROUP)) for first in firsts]
+        size = max(1, min(GROUP, self.batch_rows // len(self.probing)))
+        firsts = range(0, self.probing.n_sources, size)
+        return [self._group(slice(first, first + size)) for first in firsts]
 
     def _group(self, sources: slice) -> Group:
         return Group(sources, int(self.probing.positions[:, sources].min()))
 
     def respond(self, group: Group, difference: Difference) -> Response:
         """Run a group's sources and return the response at every residual point."""
-        found = self._perturbed(group, difference, ALL)
+        found = self.points(group, difference)
         clean = torch.stack([point[:, group.start :] for point in self.clean.points])
         return self._response(group, difference, found, clean)
 
-    def entries(
-        self, group: Group, difference: Difference
-    ) -> Float[Tensor, "L PG T d"]:
-        """Run a group's sources and return what enters each block."""
-        return self._perturbed(group, difference, ENTRIES)
+    def points(self, group: Group, difference: Difference) -> Float[Tensor, "N PG T d"]:
+        """Run a group's sources and return every residual point, or its tangent."""
+        rows = self._rows(group, self.probing.embeddings)
+        chosen = self.probing.sources(group.sources)
+        tangents = torch.zeros_like(rows)
+        at = (chosen.positions - group.start).flatten()
+        every = torch.arange(len(rows), device=rows.device)
+        tangents[every, at] = chosen.tangents.flatten(0, 1)
+        ids, past = self._context(group, self.clean.past)
+
+        def forward(state: Float[Tensor, "PG T d"]) -> Float[Tensor, "N PG T d"]:
+            return torch.stack(
+                run_from(self.model, ids, block=0, state=state, cache=past.cache())
+            )
+
+        return difference.run(forward, rows, difference.start(rows, tangents))
 
     def ablate(self, section: int, write: Float[Tensor, "P T d"]) -> Ablation:
-        """Let a section write another thing, and run the prompts on from its block."""
-        block = section // SECTIONS_PER_BLOCK
-        edits = {section: replace_write(write)}
-        run = self._clean_from(block, self._entry(block), edits, self.clean.past)
-        return Ablation(section, write, run)
+        """Let a section write another thing, and run the prompts on from there."""
+        known = Known(section, self.clean.points[section], write)
+        cache = DynamicCache()
+        with torch.no_grad():
+            final = run_on(self.model, self.probing.ids, known, cache=cache)
+        next_block = section // SECTIONS_PER_BLOCK + 1
+        past = self.clean.past.written_from(next_block, cache)
+        return Ablation(section, write, final, past)
 
     def respond_under(
         self,
@@ -113,7 +132,8 @@ class SourceRuns:
         group: Group,
         difference: Difference,
         *,
-        entries: Float[Tensor, "L PG T d"],
+        points: Float[Tensor, "N PG T d"],
+        sites_from: int = 0,
     ) -> Response:
         """Return a group's response at the last residual point, under an ablation.
 
@@ -121,26 +141,23 @@ class SourceRuns:
             ablation: See :meth:`ablate`.
             group: The sources.
             difference: How the perturbed runs are made.
-            entries: See :meth:`entries`, of the same group and difference.
+            points: See :meth:`points`, of the same group and difference.
+            sites_from: The first position to read; the group's start at the earliest.
         """
-        rows = self._rows(group, ablation.write)
-        forward = self._forward(
-            group,
-            block=ablation.block,
-            past=ablation.clean.past,
-            edits={ablation.section: replace_write(rows)},
-        )
-        found = difference.run(
-            lambda state: forward(state)[-1][None],
-            self._rows(group, self._entry(ablation.block)),
-            entries[ablation.block],
-        )
-        clean = ablation.clean.points[-1][None, :, group.start :]
-        return self._response(group, difference, found, clean)
+        section, write = ablation.section, self._rows(group, ablation.write)
+        ids, past = self._context(group, ablation.past)
+        first = max(group.start, sites_from)
+        unread = first - group.start
 
-    def _entry(self, block: int) -> Float[Tensor, "P T d"]:
-        """Return what enters a block without perturbation and ablation."""
-        return self.clean.points[SECTIONS_PER_BLOCK * block]
+        def forward(state: Float[Tensor, "PG T d"]) -> Float[Tensor, "1 PG T_ d"]:
+            known = Known(section, state, write)
+            with last_mlp_from(self.model, unread):
+                last = run_on(self.model, ids, known, cache=past.cache())
+            return last[None, :, unread:]
+
+        before = self._rows(group, self.clean.points[section])
+        found = difference.run(forward, before, points[section])
+        return self._response(group, difference, found, ablation.final[None, :, first:])
 
     def _response(
         self,
@@ -158,51 +175,11 @@ class SourceRuns:
             perturbation=tangents.norm(dim=-1)[..., None, None],
         )
 
-    def _clean_from(
-        self,
-        block: int,
-        state: Float[Tensor, "P T d"],
-        edits: Mapping[int, Edit],
-        earlier: Past,
-    ) -> CleanRun:
-        """Run the prompts from a block on; the past of earlier blocks is kept."""
-        cache, ids = DynamicCache(), self.probing.ids
-        with torch.no_grad():
-            points = run_from(
-                self.model, ids, block=block, state=state, edits=edits, cache=cache
-            )
-        return CleanRun(points, earlier.written_from(block, cache))
-
-    def _perturbed(
-        self, group: Group, difference: Difference, points: slice
-    ) -> Float[Tensor, "N PG T d"]:
-        rows = self._rows(group, self.probing.embeddings)
-        chosen = self.probing.sources(group.sources)
-        tangents = torch.zeros_like(rows)
-        at = (chosen.positions - group.start).flatten()
-        every = torch.arange(len(rows), device=rows.device)
-        tangents[every, at] = chosen.tangents.flatten(0, 1)
-        forward = self._forward(group, block=0, past=self.clean.past, edits={})
-        return difference.run(
-            lambda state: torch.stack(forward(state)[points]),
-            rows,
-            difference.start(rows, tangents),
-        )
-
-    def _forward(
-        self, group: Group, *, block: int, past: Past, edits: Mapping[int, Edit]
-    ) -> Callable[[Tensor], list[Tensor]]:
-        """Return the map from what enters a block to the points from there on."""
+    def _context(self, group: Group, past: Past) -> tuple[Tensor, Past]:
+        """Return a group's tokens and what came before them, for each of its rows."""
         ids = self._rows(group, self.probing.ids)
-        before = past.before(group.start).repeated(len(ids) // len(self.probing))
-
-        def forward(state: Float[Tensor, "PG T_ d"]) -> list[Tensor]:
-            cache = before.cache()
-            return run_from(
-                self.model, ids, block=block, state=state, edits=edits, cache=cache
-            )
-
-        return forward
+        times = len(ids) // len(self.probing)
+        return ids, past.before(group.start).repeated(times)
 
     def _rows(self, group: Group, values: Tensor) -> Tensor:
         """Repeat prompts for each source of a group, from its position on."""

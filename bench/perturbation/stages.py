@@ -19,13 +19,11 @@ from bench.models.behaviour import (
 from bench.models.run import run
 from bench.perturbation.differences import difference_at
 from bench.perturbation.layout import Bench, Progress, Step
-from bench.perturbation.readout import READOUTS
+from bench.perturbation.readout import CONTROL, COPY
 from bench.perturbation.response import Probing
-from bench.perturbation.source_runs import SourceRuns
 
 Arrays = dict[str, Float[np.ndarray, "..."]]
 
-COPY, CONTROL = READOUTS.index("copy"), READOUTS.index("control")
 FIELDS = ("relative", "raw", "gain", "additive")
 
 
@@ -44,7 +42,7 @@ def strength_sweep(
     """
 
     def work(prompts: slice, step: Step) -> Float[Tensor, "E P N"]:
-        runs = SourceRuns(bench.model, bench.repeated.rows(prompts))
+        runs = bench.runs(bench.repeated.rows(prompts))
         readouts = bench.readouts.rows(prompts)
         rows: list[Tensor] = []
         for strength in strengths:
@@ -98,7 +96,7 @@ def _read_all(
     bench: Bench, probing: Probing, prompts: slice, strength: float | None
 ) -> Arrays:
     """Read every field for some prompts; the mean of Q is a sum as yet."""
-    runs = SourceRuns(bench.model, probing.rows(prompts))
+    runs = bench.runs(probing.rows(prompts))
     readouts, difference = bench.readouts.rows(prompts), difference_at(strength)
     sums: dict[str, Tensor] = {}
     rows: list[Tensor] = []
@@ -157,20 +155,22 @@ def _ablated(
     step: Step,
 ) -> tuple[Float[Tensor, "P S"], Float[Tensor, "S P K d"]]:
     """Return the final excess at the copy sites, and the last points at these sites."""
-    runs = SourceRuns(part.model, probing)
-    difference = difference_at(strength)
-    entries = [(group, runs.entries(group, difference)) for group in runs.groups]
+    runs, difference = part.runs(probing), difference_at(strength)
+    points = [(group, runs.points(group, difference)) for group in runs.groups]
+    first = part.readouts.first_site((COPY, CONTROL))
     finals: list[Tensor] = []
     at_sites: list[Tensor] = []
     for section, write in enumerate(writes):
         ablation = runs.ablate(section, write)
         read = torch.zeros(())
-        for group, entry in entries:
-            response = runs.respond_under(ablation, group, difference, entries=entry)
-            weights = part.readouts.part(group.sources, group.start)
+        for group, each in points:
+            response = runs.respond_under(
+                ablation, group, difference, points=each, sites_from=first
+            )
+            weights = part.readouts.part(group.sources, max(first, group.start))
             read = read + weights.read(response.relative)[..., 0]
         finals.append(read[:, COPY] - read[:, CONTROL])
-        at_sites.append(at_positions(ablation.clean.points[-1], part.batch.sites))
+        at_sites.append(at_positions(ablation.final, part.batch.sites))
         step()
     return torch.stack(finals, dim=1), torch.stack(at_sites)
 

@@ -13,7 +13,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.perturbation.layout import Bench
-from bench.perturbation.source_runs import SourceRuns
 from tests.benchmarks.speed.models import (
     GPT2_SMALL,
     TINY,
@@ -49,7 +48,7 @@ def count(bench: Bench) -> int:
 
 def count_by_hand(bench: Bench, shape: Shape) -> int:
     """Add up the products of a GPT-2: four weights a block, scores and values."""
-    runs = SourceRuns(bench.model, bench.repeated)
+    runs = bench.runs(bench.repeated)
     length = bench.batch.clean.shape[1]
     batches = [(len(bench), length, length)]
     for group in runs.groups:

@@ -19,6 +19,8 @@ from tests.perturbation.whole import whole_response
 STRENGTH = 0.05
 """Large, so that rounding is far below the tolerance."""
 LENGTH, WIDTH, N_PROMPTS = 11, 16, 3
+BATCH = 12
+"""Rows of a batch: four sources of each prompt."""
 
 
 @pytest.fixture(scope="module", params=sorted(KNOWN))
@@ -47,9 +49,12 @@ def responses(runs: SourceRuns, strength: float | None) -> Iterator[tuple]:
         yield group, runs.respond(group, difference_at(strength))
 
 
-def check(found: Response, whole: Response, group: Group) -> None:
+def check(
+    found: Response, whole: Response, group: Group, *, sites_from: int = 0
+) -> None:
     """Compare a group's response with that of whole runs."""
-    before, after = slice(None, group.start), slice(group.start, None)
+    before = slice(None, group.start)
+    after = slice(max(group.start, sites_from), None)
     expected = whole.change[:, group.sources, :, after]
     scale = float(whole.change.abs().max())
     assert scale > 0.1
@@ -69,7 +74,7 @@ def test_responses_equal_whole_runs(
     """Runs from the sources on find what whole runs find, at every residual point."""
     probing = make_probing(subject, n_sources=n_sources, first=first, seed=seed)
     whole = whole_response(subject, probing, strength=strength)
-    found = list(responses(SourceRuns(subject, probing), strength))
+    found = list(responses(SourceRuns(subject, probing, BATCH), strength))
 
     for group, response in found:
         check(response, whole, group)
@@ -79,15 +84,16 @@ def test_responses_equal_whole_runs(
 
 @pytest.mark.parametrize("strength", [STRENGTH, None])
 @pytest.mark.parametrize("section", range(6))
+@pytest.mark.parametrize("sites_from", [0, 4, LENGTH - 1])
 def test_ablated_responses_equal_whole_runs(
-    subject: SubjectModel, strength: float | None, section: int
+    subject: SubjectModel, strength: float | None, section: int, sites_from: int
 ) -> None:
-    """So do runs from the ablated section's block on, at the last residual point."""
+    """So do runs from the ablated section on, at sites of the last residual point."""
     probing = make_probing(subject, n_sources=6, first=0, seed=section)
     generator = torch.Generator().manual_seed(section)
     write = torch.randn(N_PROMPTS, LENGTH, WIDTH, generator=generator)
     difference = difference_at(strength)
-    runs = SourceRuns(subject, probing)
+    runs = SourceRuns(subject, probing, BATCH)
     ablation = runs.ablate(section, write)
     whole = whole_response(
         subject, probing, strength=strength, replaced={section: write}
@@ -97,19 +103,20 @@ def test_ablated_responses_equal_whole_runs(
     )
 
     for group in runs.groups:
-        entries = runs.entries(group, difference)
-        found = runs.respond_under(ablation, group, difference, entries=entries)
-        check(found, last, group)
+        points = runs.points(group, difference)
+        found = runs.respond_under(
+            ablation, group, difference, points=points, sites_from=sites_from
+        )
+        check(found, last, group, sites_from=sites_from)
 
 
-@pytest.mark.parametrize("size", [1, 3, 100])
-def test_group_size_changes_nothing(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One source a batch, some, or all: the same responses."""
+@pytest.mark.parametrize(("batch", "size"), [(1, 1), (5, 1), (6, 2), (11, 3), (99, 4)])
+def test_group_size_changes_nothing(batch: int, size: int) -> None:
+    """One source a batch, if prompts fill it, or up to four: the same responses."""
     subject = random_subject("gemma2")
     probing = make_probing(subject, n_sources=7, first=1, seed=0)
     whole = whole_response(subject, probing, strength=STRENGTH)
-    monkeypatch.setattr(source_runs, "GROUP", size)
-    found = list(responses(SourceRuns(subject, probing), STRENGTH))
+    found = list(responses(SourceRuns(subject, probing, batch), STRENGTH))
 
     assert len(found) == -(-7 // size)
     for group, response in found:
@@ -128,7 +135,7 @@ def test_one_clean_run_serves_all(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(model, ids, **options)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(source_runs, "run_from", spied)
-    runs = SourceRuns(subject, probing)
+    runs = SourceRuns(subject, probing, BATCH)
     for strength in (0.1, STRENGTH):
         list(responses(runs, strength))
 
@@ -136,17 +143,19 @@ def test_one_clean_run_serves_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {keys.shape[2] for keys, _ in runs.clean.past.blocks} == {LENGTH}
 
 
-def test_a_run_under_ablation_skips_the_blocks_before() -> None:
-    """Neither the prompts nor the sources run through blocks that cannot differ."""
+@pytest.mark.parametrize(("section", "blocks"), [(2, [1, 2]), (3, [2]), (5, [])])
+def test_a_run_under_ablation_skips_all_before(section: int, blocks: list[int]) -> None:
+    """Neither the prompts nor the sources run through what cannot differ."""
     subject = random_subject("gpt2")
     probing = make_probing(subject, n_sources=2, first=2, seed=0)
-    runs, difference = SourceRuns(subject, probing), difference_at(STRENGTH)
+    runs = SourceRuns(subject, probing, BATCH)
+    difference = difference_at(STRENGTH)
     (group,) = runs.groups
-    entries = runs.entries(group, difference)
+    points = runs.points(group, difference)
     ran: list[int] = []
     for number, block in enumerate(subject.blocks):
         block.register_forward_pre_hook(lambda *_, n=number: ran.append(n))
-    ablation = runs.ablate(3, torch.zeros(N_PROMPTS, LENGTH, WIDTH))
-    runs.respond_under(ablation, group, difference, entries=entries)
+    ablation = runs.ablate(section, torch.zeros(N_PROMPTS, LENGTH, WIDTH))
+    runs.respond_under(ablation, group, difference, points=points)
 
-    assert ran == [1, 2, 1, 2]
+    assert ran == 2 * blocks

@@ -100,12 +100,13 @@ def responses(model: SubjectModel) -> None:
     group = Group(slice(0, SOURCES), 3)
     for strength in (0.05, None):
         difference = difference_at(strength)
-        found = SourceRuns(model, Probing(ids, model.embed(ids), positions, tangents))
+        probing = Probing(ids, model.embed(ids), positions, tangents)
+        found = SourceRuns(model, probing, ROWS * SOURCES)
         check(found.respond(group, difference).change)
-        entries = found.entries(group, difference)
+        points = found.points(group, difference)
         for section in (0, 3, 5):
             ablation = found.ablate(section, torch.zeros_like(found.clean.points[0]))
-            response = found.respond_under(ablation, group, difference, entries=entries)
+            response = found.respond_under(ablation, group, difference, points=points)
             check(response.change)
 
 

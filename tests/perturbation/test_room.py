@@ -4,44 +4,57 @@ import torch
 from bench.models.memory import numbers_per_prompt
 from bench.models.subject import SubjectModel
 from bench.perturbation import room
-from bench.perturbation.room import prompts_at_once
+from bench.perturbation.room import prompts_at_once, rows_at_once
 
 
 def test_numbers_by_hand() -> None:
-    """Two blocks, width 10, 3 positions, 8 sources: entries, a batch, clean runs."""
-    # 2 block entries of 8 sources; 7 tensors of 5 points for 4 of them; 2 clean runs
-    # of 5 points with as many keys and values
-    expected = 10 * 3 * (2 * 8 + 7 * 5 * 4 + 2 * 3 * 5)
+    """Two blocks, width 10, 3 positions, 8 sources."""
+    # 5 points of 8 sources; 7 tensors of 5 points for a batch of 4 of them; and 2
+    # clean runs, 5 points with as many keys and values
+    expected = 10 * 3 * (5 * 8 + 7 * 5 * 4 + 2 * 3 * 5)
 
     found = numbers_per_prompt(points=5, width=10, n_sources=8, length=3)
     assert found == expected
 
 
 @pytest.mark.parametrize(
-    ("free", "at_once"),
+    ("free", "n_prompts", "at_once"),
     [
-        (0, 1),  # one prompt is always tried: memory may come
-        (4 * 4 * 3, 3),
-        (4 * 4 * 3 + 3, 3),
-        (10**12, room.MOST),
+        (0, 9, 1),  # one prompt is always tried: memory may come
+        (4 * 4 * 3, 9, 3),
+        (4 * 4 * 4 + 3, 9, 3),  # shared out evenly: not 4, 4, 1
+        (4 * 4 * 4, 4, 4),
+        (10**12, 1000, 125),  # eight times, where 128 would leave 104 for the last
+        (10**12, 7, 7),
     ],
 )
 def test_a_quarter_of_the_memory_is_used(
-    tiny_model: SubjectModel, free: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+    tiny_model: SubjectModel,
+    free: int,
+    n_prompts: int,
+    at_once: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Four bytes a number; never less than one prompt, never more than help."""
     needed = numbers_per_prompt(points=5, width=16, n_sources=7, length=17)
     monkeypatch.setattr(room, "bytes_available", lambda _device: free * needed)
 
-    assert prompts_at_once(tiny_model, n_sources=7, length=17) == at_once
+    found = prompts_at_once(tiny_model, n_prompts=n_prompts, n_sources=7, length=17)
+    assert found == at_once
 
 
+@pytest.mark.parametrize(("rows", "expected"), [(0.5, 1), (5.9, 5), (500, room.BATCH)])
 def test_a_batch_stays_in_the_caches(
-    tiny_model: SubjectModel, monkeypatch: pytest.MonkeyPatch
+    tiny_model: SubjectModel,
+    rows: float,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Four sources of 17 positions and 16 numbers of 4 bytes, for each prompt."""
+    """A row has 17 positions and 16 numbers of 4 bytes."""
     monkeypatch.setattr(room, "bytes_available", lambda _device: 10**12)
-    monkeypatch.setattr(room, "CPU_BATCH", 5 * 4 * 17 * 16 * 4)
+    monkeypatch.setattr(room, "CPU_BATCH", int(rows * 17 * 16 * 4))
     assert tiny_model.dtype is torch.float32
 
-    assert prompts_at_once(tiny_model, n_sources=7, length=17) == 5
+    assert rows_at_once(tiny_model, length=17) == expected
+    found = prompts_at_once(tiny_model, n_prompts=10, n_sources=7, length=17)
+    assert found == {1: 1, 5: 5, room.BATCH: 10}[expected]

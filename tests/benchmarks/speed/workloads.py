@@ -10,9 +10,8 @@ from torch.nn import functional
 from bench.models.edits import Edit, replace_write
 from bench.perturbation.differences import FiniteDifference
 from bench.perturbation.layout import Bench, no_progress
+from bench.perturbation.readout import CONTROL, COPY
 from bench.perturbation.replacements import clean_writes, mean_of_others
-from bench.perturbation.response import Response
-from bench.perturbation.source_runs import SourceRuns
 from tests.benchmarks.speed.engines import Forward
 
 STRENGTH = 0.05
@@ -29,7 +28,7 @@ def our_responses(bench: Bench, difference: FiniteDifference = DIFFERENCE) -> Te
     """Measure relative responses at every residual point, [P, J, N, T]."""
 
     def work(prompts: slice, _step: object) -> Tensor:
-        runs = SourceRuns(bench.model, bench.repeated.rows(prompts))
+        runs = bench.runs(bench.repeated.rows(prompts))
         parts = [
             functional.pad(runs.respond(group, difference).relative, (group.start, 0))
             for group in runs.groups
@@ -65,21 +64,28 @@ def one_prompt(
     return found
 
 
+def first_site(bench: Bench) -> int:
+    """Return the first position that is read under ablations."""
+    return bench.readouts.first_site((COPY, CONTROL))
+
+
 def our_ablations(bench: Bench) -> Tensor:
-    """Measure a few prompts' final relative responses under ablations, [A, P, J, T]."""
-    writes = mean_of_others(clean_writes(bench))
-    runs = SourceRuns(bench.model, bench.repeated)
-    entries = [(group, runs.entries(group, DIFFERENCE)) for group in runs.groups]
+    """Measure a few prompts' final relative responses under ablations, [A, P, J, K].
+
+    Read are the K positions from the first copy or control site on.
+    """
+    writes, runs = mean_of_others(clean_writes(bench)), bench.runs(bench.repeated)
+    first = first_site(bench)
+    points = [(group, runs.points(group, DIFFERENCE)) for group in runs.groups]
     found: list[Tensor] = []
     for section in ablated_sections(bench):
         ablation = runs.ablate(section, writes[section])
         parts: list[Tensor] = []
-        for group, entry in entries:
-            response: Response = runs.respond_under(
-                ablation, group, DIFFERENCE, entries=entry
+        for group, each in points:
+            response = runs.respond_under(
+                ablation, group, DIFFERENCE, points=each, sites_from=first
             )
-            final = response.relative[:, :, 0]
-            parts.append(functional.pad(final, (group.start, 0)))
+            parts.append(response.relative[:, :, 0])
         found.append(torch.cat(parts, dim=1))
     return torch.stack(found)
 
@@ -87,8 +93,9 @@ def our_ablations(bench: Bench) -> Tensor:
 def rival_ablations(bench: Bench, forward: Forward) -> Tensor:
     """Measure the same with one run for each source and ablated section."""
     values = mean_of_others(clean_writes(bench))
+    first = first_site(bench)
     found = [
-        torch.stack([final[-1] for final in one_prompt(bench, forward, row, edits)])
+        torch.stack([f[-1, first:] for f in one_prompt(bench, forward, row, edits)])
         for section in ablated_sections(bench)
         for row in range(len(bench))
         for edits in [{section: replace_write(values[section, row][None])}]

@@ -12,8 +12,6 @@ COPIES = 2
 """The model, and an untrained one of its shape for the null."""
 TOKENS = 65
 """Of a prompt of period 32; longer ones need more, in proportion."""
-SOURCES = 31
-"""Of such a prompt."""
 GROUP = 4
 """Most sources whose runs share a batch. More make it larger, and every run a little
 longer."""
@@ -38,23 +36,23 @@ def bytes_needed(config: PreTrainedConfig) -> int:
     states = numbers_per_prompt(
         points=2 * config.num_hidden_layers + 1,
         width=config.hidden_size,
-        n_sources=SOURCES,
         length=TOKENS,
     )
     logits = LOGITS * TOKENS * config.vocab_size
     return BYTES * (COPIES * count_parameters(config) + states + logits)
 
 
-def numbers_per_prompt(*, points: int, width: int, n_sources: int, length: int) -> int:
-    """Estimate the numbers alive at once for each prompt under an ablation.
+def numbers_per_prompt(*, points: int, width: int, length: int) -> int:
+    """Estimate the numbers alive at once for each prompt under ablations.
 
-    What each section reads in every run is kept, one batch of runs is under way, and
-    the clean runs keep points, keys and values.
+    A batch of runs is under way; the clean run keeps points, keys and values; and the
+    clean run under each ablation keeps its last point, and keys and values of later
+    blocks at the first half of the positions, where sources are.
     """
-    kept = points * n_sources
-    batch = STATES * points * min(GROUP, n_sources)
-    clean = 2 * 3 * points
-    return width * length * (kept + batch + clean)
+    batch = STATES * points * GROUP
+    clean = 2 * points
+    ablated = points + (points // 2) ** 2
+    return width * length * (batch + clean + ablated)
 
 
 def bytes_available(device: str) -> int:

@@ -34,11 +34,28 @@ class Past:
             return self
         return self.each(lambda tensor: tensor.repeat_interleave(times, dim=0))
 
-    def written_from(self, block: int, cache: DynamicCache) -> "Past":
-        """Return this past with what a run has written to a cache from a block on."""
+    def written_from(
+        self, block: int, cache: DynamicCache, *, before: int | None = None
+    ) -> "Past":
+        """Return this past with what a run has written to a cache from a block on.
+
+        Args:
+            block: The first block that has run.
+            cache: What it has written to.
+            before: Keep what was written before this position; all by default.
+        """
         layers = cast(list[DynamicLayer], cache.layers[block:])
-        written = [(layer.keys, layer.values) for layer in layers]
-        return Past((*self.blocks[:block], *cast(list[KeyValue], written)))
+        written = Past(
+            tuple(
+                (cast(Tensor, layer.keys), cast(Tensor, layer.values))
+                for layer in layers
+            )
+        )
+        if before is None:
+            return Past(self.blocks[:block] + written.blocks)
+        # copied, or the rest would stay in memory, too
+        kept = written.before(before).each(Tensor.clone)
+        return Past(self.before(before).blocks[:block] + kept.blocks)
 
     def cache(self) -> DynamicCache:
         """Return a cache that a run may go on writing to; the past stays as it is."""

@@ -22,8 +22,10 @@ from bench.tasks.prompts import Prompt, check_readable
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """(done, total) of the stage under way."""
-Step = Callable[[], None]
-"""Reports that one of a stage's steps is done."""
+
+
+Step = Callable[[int], None]
+"""Reports that so many more of a stage's steps are done."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Bench:
         """Work through the prompts a few at a time, fewer when memory runs out.
 
         Args:
-            work: What to do with some of the prompts; it calls its second argument
-                after each of its steps.
+            work: What to do with some of the prompts; it tells its second argument
+                how many of its steps are done anew.
             steps: How many steps it has.
             progress: Told how many prompts are through how many steps.
 
@@ -85,9 +87,9 @@ class Bench:
             first, size = prompts.start, len(range(len(self))[prompts])
             done = first * steps
 
-            def step() -> None:
+            def step(count: int) -> None:
                 nonlocal done
-                done += size
+                done += count * size
                 progress(done, steps * len(self))
 
             return work(prompts, step)
@@ -121,12 +123,7 @@ def lay_out(
 
     repeated, length = probing(batch.clean), batch.clean.shape[1]
     if chunk is None:
-        chunk = prompts_at_once(
-            model,
-            n_prompts=len(prompts),
-            n_sources=repeated.n_sources,
-            length=length,
-        )
+        chunk = prompts_at_once(model, n_prompts=len(prompts), length=length)
     return Bench(
         model=model,
         batch=batch,

@@ -25,9 +25,7 @@ def rows_at_once(model: SubjectModel, *, length: int) -> int:
     return max(1, min(BATCH, CPU_BATCH // row))
 
 
-def prompts_at_once(
-    model: SubjectModel, *, n_prompts: int, n_sources: int, length: int
-) -> int:
+def prompts_at_once(model: SubjectModel, *, n_prompts: int, length: int) -> int:
     """Return how many prompts to measure at once, at least one.
 
     As many as a batch should have rows, if they fit into memory: prompts share a batch
@@ -36,13 +34,11 @@ def prompts_at_once(
     Args:
         model: The subject model.
         n_prompts: Prompts in all, which are shared out evenly.
-        n_sources: Sources of a prompt.
         length: Tokens of a prompt.
     """
     needed = model.dtype.itemsize * numbers_per_prompt(
         points=model.n_sections + 1,
         width=model.unembedding.shape[1],
-        n_sources=n_sources,
         length=length,
     )
     fit = int(SHARE * bytes_available(str(model.device)) / needed)

@@ -57,7 +57,7 @@ class Ablation:
     final: Float[Tensor, "P T d"]
     """The last residual point."""
     past: Past
-    """Of all blocks."""
+    """Of all blocks, as far as sources need it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class SourceRuns:
             )
         return CleanRun(points, NO_PAST.written_from(0, cache))
 
-    @property
+    @cached_property
     def groups(self) -> list[Group]:
         """All sources, in groups."""
         size = max(1, min(GROUP, self.batch_rows // len(self.probing)))
@@ -116,14 +116,27 @@ class SourceRuns:
 
         return difference.run(forward, rows, difference.start(rows, tangents))
 
-    def ablate(self, section: int, write: Float[Tensor, "P T d"]) -> Ablation:
-        """Let a section write another thing, and run the prompts on from there."""
+    def ablate(
+        self,
+        section: int,
+        write: Float[Tensor, "P T d"],
+        *,
+        last_start: int | None = None,
+    ) -> Ablation:
+        """Let a section write another thing, and run the prompts on from there.
+
+        Args:
+            section: The section.
+            write: What it writes.
+            last_start: Where the last group starts that is run under the ablation;
+                less is kept then.
+        """
         known = Known(section, self.clean.points[section], write)
         cache = DynamicCache()
         with torch.no_grad():
             final = run_on(self.model, self.probing.ids, known, cache=cache)
         next_block = section // SECTIONS_PER_BLOCK + 1
-        past = self.clean.past.written_from(next_block, cache)
+        past = self.clean.past.written_from(next_block, cache, before=last_start)
         return Ablation(section, write, final, past)
 
     def respond_under(

@@ -5,6 +5,7 @@ sources of a prompt, T positions.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def strength_sweep(
                 for group in runs.groups
             ]
             rows.append(torch.stack(parts).sum(dim=0)[:, COPY])
-            step()
+            step(1)
         return torch.stack(rows)
 
     found = bench.by_chunks(work, steps=len(strengths), progress=progress)
@@ -78,7 +79,7 @@ def full_response(
         for name, probing in sets.items():
             read = _read_all(bench, probing, prompts, strength)
             found |= {f"{name}_{key}": value for key, value in read.items()}
-            step()
+            step(1)
         return found
 
     parts = bench.by_chunks(work, steps=len(sets), progress=progress)
@@ -141,7 +142,7 @@ def ablated_signatures(
         control, _ = _ablated(part, part.control, writes, strength, step)
         return repeated - control, _logits(part, final)
 
-    steps = 2 * bench.model.n_sections
+    steps = 2 * bench.repeated.n_sources
     found = bench.by_chunks(work, steps=steps, progress=progress)
     signatures, logits = (torch.cat(parts) for parts in zip(*found, strict=True))
     return {"signature": _numpy(signatures), "logit": _numpy(logits)}
@@ -156,23 +157,27 @@ def _ablated(
 ) -> tuple[Float[Tensor, "P S"], Float[Tensor, "S P K d"]]:
     """Return the final excess at the copy sites, and the last points at these sites."""
     runs, difference = part.runs(probing), difference_at(strength)
-    points = [(group, runs.points(group, difference)) for group in runs.groups]
     first = part.readouts.first_site((COPY, CONTROL))
-    finals: list[Tensor] = []
-    at_sites: list[Tensor] = []
-    for section, write in enumerate(writes):
-        ablation = runs.ablate(section, write)
-        read = torch.zeros(())
-        for group, each in points:
-            response = runs.respond_under(
-                ablation, group, difference, points=each, sites_from=first
-            )
-            weights = part.readouts.part(group.sources, max(first, group.start))
-            read = read + weights.read(response.relative)[..., 0]
-        finals.append(read[:, COPY] - read[:, CONTROL])
-        at_sites.append(at_positions(ablation.final, part.batch.sites))
-        step()
-    return torch.stack(finals, dim=1), torch.stack(at_sites)
+    last = runs.groups[-1].start
+    ablations = [
+        runs.ablate(s, write, last_start=last) for s, write in enumerate(writes)
+    ]
+    read = torch.zeros(())
+    for group in runs.groups:
+        points = runs.points(group, difference)
+        weights = part.readouts.part(group.sources, max(first, group.start))
+        respond = partial(
+            runs.respond_under,
+            group=group,
+            difference=difference,
+            points=points,
+            sites_from=first,
+        )
+        each = [weights.read(respond(ablation).relative) for ablation in ablations]
+        read = read + torch.stack(each)[..., 0]
+        step(points.shape[1] // len(probing))
+    sites = [at_positions(ablation.final, part.batch.sites) for ablation in ablations]
+    return (read[..., COPY] - read[..., CONTROL]).T, torch.stack(sites)
 
 
 def _logits(part: Bench, at_sites: Float[Tensor, "S P K d"]) -> Float[Tensor, "P S"]:

@@ -94,7 +94,7 @@ def test_ablated_responses_equal_whole_runs(
     write = torch.randn(N_PROMPTS, LENGTH, WIDTH, generator=generator)
     difference = difference_at(strength)
     runs = SourceRuns(subject, probing, BATCH)
-    ablation = runs.ablate(section, write)
+    ablation = runs.ablate(section, write, last_start=runs.groups[-1].start)
     whole = whole_response(
         subject, probing, strength=strength, replaced={section: write}
     )

@@ -8,13 +8,15 @@ from bench.perturbation.room import prompts_at_once, rows_at_once
 
 
 def test_numbers_by_hand() -> None:
-    """Two blocks, width 10, 3 positions, 8 sources."""
-    # 5 points of 8 sources; 7 tensors of 5 points for a batch of 4 of them; and 2
-    # clean runs, 5 points with as many keys and values
-    expected = 10 * 3 * (5 * 8 + 7 * 5 * 4 + 2 * 3 * 5)
+    """Two blocks of width 10, at 3 positions."""
+    batch = 7 * 5 * 4  # 7 tensors of 5 points for 4 sources
+    clean = 5 + 5  # points; keys and values of two blocks, and of the embedding's
+    # last points; attention 0, MLP 0 and attention 1, MLP 1 are followed by 1, 1, 0, 0
+    # blocks' keys and values, at half the positions; an average of one too many
+    ablated = 5 + 4
 
-    found = numbers_per_prompt(points=5, width=10, n_sources=8, length=3)
-    assert found == expected
+    found = numbers_per_prompt(points=5, width=10, length=3)
+    assert found == 10 * 3 * (batch + clean + ablated)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +38,10 @@ def test_a_quarter_of_the_memory_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Four bytes a number; never less than one prompt, never more than help."""
-    needed = numbers_per_prompt(points=5, width=16, n_sources=7, length=17)
+    needed = numbers_per_prompt(points=5, width=16, length=17)
     monkeypatch.setattr(room, "bytes_available", lambda _device: free * needed)
 
-    found = prompts_at_once(tiny_model, n_prompts=n_prompts, n_sources=7, length=17)
+    found = prompts_at_once(tiny_model, n_prompts=n_prompts, length=17)
     assert found == at_once
 
 
@@ -56,5 +58,5 @@ def test_a_batch_stays_in_the_caches(
     assert tiny_model.dtype is torch.float32
 
     assert rows_at_once(tiny_model, length=17) == expected
-    found = prompts_at_once(tiny_model, n_prompts=10, n_sources=7, length=17)
+    found = prompts_at_once(tiny_model, n_prompts=10, length=17)
     assert found == {1: 1, 5: 5, room.BATCH: 10}[expected]

@@ -54,9 +54,9 @@ def test_chunks_cover_all_prompts(laid_out: Bench) -> None:
     """Chunks of two cover three prompts once each; each reports its steps."""
     calls = Calls()
 
-    def work(prompts: slice, step: Callable[[], None]) -> list[int]:
-        step()
-        step()
+    def work(prompts: slice, step: Callable[[int], None]) -> list[int]:
+        step(1)
+        step(1)
         return list(range(3)[prompts])
 
     found = laid_out.by_chunks(work, steps=2, progress=calls)
@@ -69,10 +69,10 @@ def test_chunks_shrink_when_memory_runs_out(laid_out: Bench) -> None:
     """The same work is done on fewer prompts, and progress tells the truth."""
     calls = Calls()
 
-    def work(prompts: slice, step: Callable[[], None]) -> list[int]:
+    def work(prompts: slice, step: Callable[[int], None]) -> list[int]:
         if prompts.stop - prompts.start > 1:
             raise torch.OutOfMemoryError
-        step()
+        step(1)
         return list(range(3)[prompts])
 
     assert laid_out.by_chunks(work, steps=1, progress=calls) == [[0], [1], [2]]
@@ -175,7 +175,7 @@ def test_ablated_signature_by_naive_loops(
     found = ablated_signatures(laid_out, values, strength=strength, progress=calls)
     directions = draw_directions(few_prompts, seed=0, device=torch.device("cpu"))
 
-    assert calls.reach_the_end(2 * 4 * 3)
+    assert calls.reach_the_end(2 * laid_out.repeated.n_sources * 3)
     excess = []
     for ids in (few_prompts[1].input_ids, few_prompts[1].control_ids):
         per_probe = []

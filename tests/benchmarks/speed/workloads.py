@@ -11,7 +11,7 @@ from bench.models.edits import Edit, replace_write
 from bench.perturbation.differences import FiniteDifference
 from bench.perturbation.layout import Bench, no_progress
 from bench.perturbation.readout import CONTROL, COPY
-from bench.perturbation.replacements import clean_writes, mean_of_others
+from bench.perturbation.replacements import clean_writes
 from tests.benchmarks.speed.engines import Forward
 
 STRENGTH = 0.05
@@ -19,9 +19,10 @@ STRENGTH = 0.05
 DIFFERENCE = FiniteDifference(STRENGTH)
 
 
-def ablated_sections(bench: Bench) -> list[int]:
-    """Return two sections, a quarter and three quarters up: half way in the mean."""
-    return [bench.model.n_sections * k // 4 for k in (1, 3)]
+def ablated_values(bench: Bench) -> dict[int, Tensor]:
+    """Return half of the sections, as deep in the mean as all; each writes a mean."""
+    means = clean_writes(bench).mean(dim=(1, 2), keepdim=True)
+    return {s: mean for s, mean in enumerate(means) if s % 4 in (0, 3)}
 
 
 def our_responses(bench: Bench, difference: FiniteDifference = DIFFERENCE) -> Tensor:
@@ -70,34 +71,41 @@ def first_site(bench: Bench) -> int:
 
 
 def our_ablations(bench: Bench) -> Tensor:
-    """Measure a few prompts' final relative responses under ablations, [A, P, J, K].
+    """Measure final relative responses under ablations, [A, P, J, K].
 
     Read are the K positions from the first copy or control site on.
     """
-    writes, runs = mean_of_others(clean_writes(bench)), bench.runs(bench.repeated)
-    first = first_site(bench)
-    points = [(group, runs.points(group, DIFFERENCE)) for group in runs.groups]
-    found: list[Tensor] = []
-    for section in ablated_sections(bench):
-        ablation = runs.ablate(section, writes[section])
-        parts: list[Tensor] = []
-        for group, each in points:
-            response = runs.respond_under(
-                ablation, group, DIFFERENCE, points=each, sites_from=first
-            )
-            parts.append(response.relative[:, :, 0])
-        found.append(torch.cat(parts, dim=1))
-    return torch.stack(found)
+    values, first = ablated_values(bench), first_site(bench)
+
+    def work(prompts: slice, _step: object) -> Tensor:
+        runs = bench.runs(bench.repeated.rows(prompts))
+        state, last = runs.clean.points[0], runs.groups[-1].start
+        ablations = [
+            runs.ablate(section, value.expand_as(state), last_start=last)
+            for section, value in values.items()
+        ]
+        found: list[Tensor] = []
+        for group in runs.groups:
+            points = runs.points(group, DIFFERENCE)
+            each = [
+                runs.respond_under(
+                    a, group, DIFFERENCE, points=points, sites_from=first
+                )
+                for a in ablations
+            ]
+            found.append(torch.stack([one.relative[:, :, 0] for one in each]))
+        return torch.cat(found, dim=2)
+
+    return torch.cat(bench.by_chunks(work, steps=1, progress=no_progress), dim=1)
 
 
 def rival_ablations(bench: Bench, forward: Forward) -> Tensor:
     """Measure the same with one run for each source and ablated section."""
-    values = mean_of_others(clean_writes(bench))
-    first = first_site(bench)
-    found = [
-        torch.stack([f[-1, first:] for f in one_prompt(bench, forward, row, edits)])
-        for section in ablated_sections(bench)
-        for row in range(len(bench))
-        for edits in [{section: replace_write(values[section, row][None])}]
-    ]
+    first, found = first_site(bench), []
+    for section, value in ablated_values(bench).items():
+        edits: dict[int, Edit] = {section: replace_write(value)}
+        found += [
+            torch.stack([f[-1, first:] for f in one_prompt(bench, forward, row, edits)])
+            for row in range(len(bench))
+        ]
     return torch.stack(found).unflatten(0, (-1, len(bench)))

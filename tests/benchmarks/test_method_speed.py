@@ -16,7 +16,8 @@ from torch.testing import assert_close
 from bench.methods.context import TaskContext
 from bench.models.counting import forward_equivalents
 from tests.benchmarks.speed.engines import RIVALS, Forward
-from tests.benchmarks.speed.method_workloads import METHODS, ours
+from tests.benchmarks.speed.memory import peak_bytes
+from tests.benchmarks.speed.method_workloads import CAPTUM, METHODS, ours
 from tests.benchmarks.speed.models import GPT2_SMALL, TINY, random_bench, random_model
 
 FEW = 2
@@ -44,11 +45,19 @@ def work_of(
 ) -> Callable[[TaskContext], Tensor]:
     """Return what does the work by an engine."""
     method, rival = METHODS[work]
-    return ours(method) if name == "ours" else lambda ctx: rival(ctx, engines[name])
+    if name == "ours":
+        return ours(method)
+    if name == "captum":
+        return lambda ctx: CAPTUM[work](ctx, engines["plain_hooks"])
+    return lambda ctx: rival(ctx, engines[name])
 
 
-@pytest.mark.parametrize("work", METHODS)
-@pytest.mark.parametrize("name", ["ours", *(rival.__name__ for rival in RIVALS)])
+ENGINES = ["ours", *(rival.__name__ for rival in RIVALS)]
+CASES = [(work, name) for work in METHODS for name in ENGINES]
+CASES += [(work, "captum") for work in CAPTUM]
+
+
+@pytest.mark.parametrize(("work", "name"), CASES)
 def test_method(
     benchmark: BenchmarkFixture,
     context: TaskContext,
@@ -78,6 +87,7 @@ def test_method(
     benchmark.extra_info |= {
         "cpu_s": sorted(cpu)[len(cpu) // 2],
         "prompts": len(timed.prompts),
+        "peak_bytes": peak_bytes(lambda: run(timed)),
         "forward_equivalents": forward_equivalents(
             context.subject, one.prompts, lambda: run(one)
         ),

@@ -7,6 +7,7 @@ all; `make bench` takes the times.
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -14,8 +15,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.models.counting import count_operations
 from bench.perturbation.layout import Bench
+from tests.benchmarks.speed.memory import peak_bytes
 from tests.benchmarks.speed.models import Shape, random_bench, random_model
-from tests.benchmarks.speed.workloads import our_responses
+from tests.benchmarks.speed.workloads import (
+    ablated_values,
+    our_ablations,
+    our_responses,
+)
 
 MIDDLE = Shape(blocks=4, width=256, heads=4, vocabulary=500, period=16, prompts=4)
 AXES: dict[str, tuple[int, ...]] = {
@@ -24,6 +30,7 @@ AXES: dict[str, tuple[int, ...]] = {
     "period": (8, 16, 32, 64),
     "width": (128, 256, 512, 1024),
 }
+MEMORY_AXES = ("prompts", "period")
 POINTS = [(axis, value) for axis, values in AXES.items() for value in values]
 SMALL = Shape(blocks=2, width=16, heads=2, vocabulary=64, period=8, prompts=2)
 ROUNDS = 3
@@ -40,6 +47,8 @@ def test_scaling(benchmark: BenchmarkFixture, axis: str, value: int) -> None:
     )
     assert found.isfinite().all()
     assert len(found) == shape.prompts
+    if axis in MEMORY_AXES:
+        benchmark.extra_info["peak_bytes"] = peaks(bench)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -80,25 +89,35 @@ def test_operations_are_linear(axis: str) -> None:
     assert operations(**{axis: 6}) == 3 * operations(**{axis: 2})
 
 
-def test_batches_do_not_grow_with_prompts() -> None:
-    """More prompts are more batches, not larger ones."""
-    sizes: dict[int, int] = {}
-    for prompts in (2, 8):
-        shape = replace(SMALL, prompts=prompts, period=8)
-        bench = random_bench(shape, random_model(shape))
-        sizes[prompts] = largest_batch(replace(bench, chunk=2, batch_rows=6))
-
-    assert sizes[2] == sizes[8] == 6
+def peaks(bench: Bench) -> list[int]:
+    """Measure each work's peak memory, without its answer."""
+    values = ablated_values(bench)
+    works = (our_responses, partial(our_ablations, values=values))
+    return [peak_bytes(lambda w=work: w(bench)) - work(bench).nbytes for work in works]
 
 
-def largest_batch(bench: Bench) -> int:
-    """Return the most rows that a run had."""
-    rows: list[int] = []
+def small_bench(**changes: int) -> Bench:
+    """Lay out a small bench of two prompts at once and four rows a batch."""
+    shape = replace(SMALL, **changes)
+    return replace(random_bench(shape, random_model(shape)), chunk=2, batch_rows=4)
 
-    def count(_module: object, inputs: tuple[torch.Tensor]) -> None:
-        rows.append(len(inputs[0]))
 
-    handle = bench.model.blocks[0].register_forward_pre_hook(count)
-    our_responses(bench)
-    handle.remove()
-    return max(rows)
+def test_memory_is_flat_in_prompts() -> None:
+    """More prompts are more chunks; only the answer grows."""
+    few, many = peaks(small_bench(prompts=4)), peaks(small_bench(prompts=16))
+
+    assert few == pytest.approx(many, rel=0.01)
+
+
+def test_memory_is_flat_in_sources() -> None:
+    """More sources of a prompt are more batches; what is read of each is small."""
+    many = small_bench(period=32, vocabulary=128)
+    chosen = [0, 1, -2, -1]  # the longest runs, and the latest that needs a past
+    positions, tangents = many.repeated.positions, many.repeated.tangents
+    probing = replace(
+        many.repeated, positions=positions[:, chosen], tangents=tangents[:, chosen]
+    )
+    few = replace(many, repeated=probing)
+
+    assert many.repeated.n_sources > 7 * few.repeated.n_sources
+    assert peaks(few) == pytest.approx(peaks(many), rel=0.1)

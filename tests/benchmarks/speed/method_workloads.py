@@ -4,8 +4,11 @@ Shapes: P prompts, S sections, T positions, d width.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 import torch
+from captum.attr import LayerGradientXActivation
 from torch import Tensor
 
 from bench.methods.context import TaskContext
@@ -60,13 +63,35 @@ def rival_write_patching(ctx: TaskContext, forward: Forward) -> Tensor:
     return rival_sweep(ctx, forward, lambda clean, s: replace_write(clean.writes[s]))
 
 
-def gradients(
+Gradients = Callable[[TaskContext, Forward, Tensor, Tensor], tuple[Ran, Tensor]]
+"""(context, engine, ids, change of embeddings) -> run, gradients [S, P, T, d]."""
+
+
+def by_autograd(
     ctx: TaskContext, forward: Forward, ids: Tensor, change: Tensor
 ) -> tuple[Ran, Tensor]:
-    """Run with a graph and differentiate with respect to every write, [S, P, T, d]."""
+    """Run with a graph and differentiate with respect to every write."""
     ran = forward(ids, change.detach().requires_grad_(), {})
     found = torch.autograd.grad(ctx.metric(ran.logits).sum(), ran.writes)
     return ran, torch.stack(found)
+
+
+def by_captum(
+    ctx: TaskContext, forward: Forward, ids: Tensor, change: Tensor
+) -> tuple[Ran, Tensor]:
+    """Let captum run and differentiate; it returns no writes, which take a run more."""
+    module, layers = ctx.subject.module, list(ctx.subject.section_modules)
+    embed = cast(torch.nn.Embedding, module.get_input_embeddings())
+
+    def behaviour(inputs: Tensor) -> Tensor:
+        return ctx.metric(module(inputs_embeds=inputs, use_cache=False).logits)
+
+    # captum takes several layers; its annotation knows one
+    gradient = LayerGradientXActivation(
+        behaviour, cast(Any, layers), multiply_by_inputs=False
+    )
+    found = gradient.attribute((embed(ids) + change).requires_grad_())
+    return forward(ids, change.detach(), {}), torch.stack(cast(list[Tensor], found))
 
 
 def difference(clean: Ran, corrupt: Ran) -> Tensor:
@@ -74,7 +99,9 @@ def difference(clean: Ran, corrupt: Ran) -> Tensor:
     return torch.stack(clean.writes) - torch.stack(corrupt.writes).detach()
 
 
-def rival_attribution_patching(ctx: TaskContext, forward: Forward) -> Tensor:
+def rival_attribution_patching(
+    ctx: TaskContext, forward: Forward, gradients: Gradients = by_autograd
+) -> Tensor:
     """Two runs and one backward pass."""
     still = torch.zeros_like(ctx.subject.embed(ctx.prompts.corrupt))
     clean = forward(ctx.prompts.clean, torch.zeros(()), {})
@@ -82,7 +109,9 @@ def rival_attribution_patching(ctx: TaskContext, forward: Forward) -> Tensor:
     return (difference(clean, corrupt) * found).sum(dim=(2, 3)).T
 
 
-def rival_eap_ig(ctx: TaskContext, forward: Forward) -> Tensor:
+def rival_eap_ig(
+    ctx: TaskContext, forward: Forward, gradients: Gradients = by_autograd
+) -> Tensor:
     """Two runs, and a run and a backward pass for each step."""
     still = torch.zeros(())
     clean = forward(ctx.prompts.clean, still, {})
@@ -103,3 +132,9 @@ METHODS: dict[str, tuple[Method, Callable[[TaskContext, Forward], Tensor]]] = {
     "EAP-IG": (eap_ig, rival_eap_ig),
 }
 """Work to the method here and the same by another engine."""
+
+CAPTUM: dict[str, Callable[[TaskContext, Forward], Tensor]] = {
+    "attribution patching": partial(rival_attribution_patching, gradients=by_captum),
+    "EAP-IG": partial(rival_eap_ig, gradients=by_captum),
+}
+"""The same where captum has a part of it: gradients at several layers."""

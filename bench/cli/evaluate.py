@@ -4,11 +4,10 @@ import json
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bench.cache.cache import Cache
 from bench.cli.display import progress_display
 from bench.cli.executors import Name, Wish, choose_executor
 from bench.cli.options import (
@@ -33,13 +32,17 @@ from bench.tasks.registry import find_tasks, suite_tasks
 from bench.tasks.spec import Task
 
 if TYPE_CHECKING:
-    from bench.evaluation.run import Outcome, Plan
+    from bench.evaluation.run import Outcome, Plan, Settings
     from bench.methods.discovery import FoundMethod
 
 
 ExecutorName = Annotated[
     Name,
     typer.Option(help="One after the other here, in processes, or on a Ray cluster."),
+]
+MethodDType = Annotated[
+    Literal["float32", "bfloat16"],
+    typer.Option(help="Of matrix products; submissions are in float32."),
 ]
 Workers = Annotated[
     int | None,
@@ -70,6 +73,7 @@ def evaluate(
     ),
     task: Tasks = None,
     device: Device = "cpu",
+    dtype: MethodDType = "float32",
     seed: Seed = 0,
     out: Annotated[
         Path | None,
@@ -93,8 +97,10 @@ def evaluate(
     tasks = _choose(task, suite=suite, root=folder)
     plans = _plan([*(methods or []), *(built_in() if every else [])], out=out)
     wish = Wish(executor, workers, timeout, ray_address)
-    kept = resolve_cache(cache)
-    results = _run(plans, tasks, wish, device=device, seed=seed, cache=kept)
+    from bench.evaluation.run import Settings
+
+    settings = Settings(device, seed, resolve_cache(cache), dtype)
+    results = _run(plans, tasks, wish, settings)
     documents: list[Plain] = []
     for plan in plans:
         scored = _score(results[plan.name], plan, task, suite=suite, root=folder)
@@ -180,15 +186,11 @@ def _run(
     plans: "list[Plan]",
     tasks: tuple[Task, ...],
     wish: Wish,
-    *,
-    device: str,
-    seed: int,
-    cache: Cache,
+    settings: "Settings",
 ) -> "dict[str, list[Outcome]]":
-    from bench.evaluation.run import Settings, run_methods
+    from bench.evaluation.run import run_methods
 
-    settings = Settings(device, seed, cache)
-    executor = choose_executor(wish, device=device)
+    executor = choose_executor(wish, device=settings.device)
     with progress_display() as titled:
         results = run_methods(
             plans, tasks, settings, executor=executor, announce=titled

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import torch
 
@@ -14,6 +15,9 @@ from bench.tasks.prompts import check_readable
 from bench.tasks.spec import Task
 
 Progress = Callable[[int, int], None]
+DType = Literal["float32", "bfloat16"]
+"""What matrix products of a method's runs are computed in."""
+FLOAT32: DType = "float32"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class OpenedTask:
     task: Task
     device: str
     seed: int
+    dtype: DType = FLOAT32
 
     @cached_property
     def subject(self) -> SubjectModel:
@@ -61,6 +66,18 @@ class OpenedTask:
     def control_context(self, progress: Progress) -> TaskContext:
         """Return the same with prompts that do not repeat: nothing happens."""
         return replace(self.context(progress), prompts=self.prompts.unrepeated)
+
+    def precision(self) -> torch.autocast:
+        """Return the circumstances in which methods run.
+
+        In bfloat16 matrix products are, and what follows from them; weights and the
+        residual stream stay as they are.
+        """
+        return torch.autocast(
+            self.subject.device.type,
+            dtype=torch.bfloat16,
+            enabled=self.dtype == "bfloat16",
+        )
 
     def generator(self) -> torch.Generator:
         """Return a generator on the model's device, as seeded at the start."""

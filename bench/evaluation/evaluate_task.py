@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from bench.errors import MethodFailedError, OutOfMemoryError
-from bench.evaluation.answers import run_method
 from bench.evaluation.contexts import Progress
 from bench.evaluation.keys import method_key
 from bench.evaluation.parts import (
@@ -69,7 +68,7 @@ Opened = Callable[[], TaskContext]
 
 
 def _attribution(parts: Parts, stage: Stage) -> tuple[Part, float]:
-    answer, wall = run_method(parts.found, parts.opened.context(stage(ATTRIBUTION)))
+    answer, wall = parts.run(parts.opened.context(stage(ATTRIBUTION)))
     return _part(answer), wall
 
 
@@ -86,7 +85,7 @@ def _null(parts: Parts, opened: Opened) -> tuple[Part | None, str | None]:
     """Run the method where there is nothing to find; say why if it cannot."""
 
     def compute() -> tuple[Part, float]:
-        answer, wall = run_method(parts.found, opened())
+        answer, wall = parts.run(opened())
         return _part(LayerAttribution(values=answer.values)), wall
 
     try:
@@ -102,12 +101,11 @@ def _counted(parts: Parts, what: str, opened: Opened) -> tuple[Part | None, str 
         ctx = opened().first_prompts(FEW_PROMPTS)
         answers: list[tuple[LayerAttribution, float]] = []
         cost = forward_equivalents(
-            ctx.subject, ctx.prompts, lambda: answers.append(run_method(found, ctx))
+            ctx.subject, ctx.prompts, lambda: answers.append(parts.run(ctx))
         )
         (answer, wall), *_ = answers
         return _part(LayerAttribution(values=answer.values), cost), wall
 
-    found = parts.found
     try:
         return parts.take(what, compute)[0], None
     except (MethodFailedError, OutOfMemoryError) as error:

@@ -59,11 +59,13 @@ def method_key(found: FoundMethod) -> MethodKey:
     )
 
 
-def model_provenance(model: SubjectModel, *, seed: int) -> Provenance:
-    """Record the circumstances of a run of a model."""
+def model_provenance(
+    model: SubjectModel, *, seed: int, dtype: str | None = None
+) -> Provenance:
+    """Record the circumstances of a run of a model, by default in its weights' type."""
     return take_provenance(
         device=str(model.device),
-        dtype=str(model.dtype).removeprefix("torch."),
+        dtype=dtype or str(model.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
         seed=seed,
         checkout=PACKAGE.parent,

@@ -8,9 +8,12 @@ from pydantic import Field
 
 from bench.cache.cache import Cache
 from bench.cache.entry import Entry, Key, make_entry
+from bench.evaluation.answers import run_method
 from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.keys import computation_key, model_provenance
+from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
+from bench.profiles.attribution import LayerAttribution
 from bench.results.attribution_record import Values
 from bench.tasks.frozen import FrozenModel
 
@@ -52,7 +55,13 @@ class Parts:
             device=opened.device,
             seed=opened.seed,
             found=self.found,
+            settings={"dtype": opened.dtype},
         )
+
+    def run(self, ctx: TaskContext) -> tuple[LayerAttribution, float]:
+        """Run the method; see :func:`~bench.evaluation.answers.run_method`."""
+        with self.opened.precision():
+            return run_method(self.found, ctx)
 
     @property
     def kept(self) -> bool:
@@ -73,7 +82,9 @@ class Parts:
     def _computed(self, key: Key, compute: Compute) -> Entry:
         part, wall_s = compute()
         payload = part.model_dump_json().encode()
-        provenance = model_provenance(self.opened.subject, seed=self.opened.seed)
+        provenance = model_provenance(
+            self.opened.subject, seed=self.opened.seed, dtype=self.opened.dtype
+        )
         entry = make_entry(key, payload, wall_s=wall_s, provenance=provenance)
         self.cache.add(entry)
         self.made.append(entry)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.cache.cache import Cache
 from bench.errors import BenchError, NoRoomError, RunFailedError
-from bench.evaluation.contexts import OpenedTask, Progress
+from bench.evaluation.contexts import FLOAT32, DType, OpenedTask, Progress
 from bench.evaluation.keys import code_digest
 from bench.evaluation.parts import Parts
 from bench.evaluation.units import Announce, Done, Executor, Unit, Worker
@@ -38,6 +38,7 @@ class Settings:
     device: str
     seed: int
     cache: Cache
+    dtype: DType = FLOAT32
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def _unit(plan: Plan, task: Task, settings: Settings) -> Unit:
         task=str(task.file.resolve()),
         device=settings.device,
         seed=settings.seed,
+        dtype=settings.dtype,
         cache=str(settings.cache.folder.resolve()),
         title=f"{plan.name} on {task.id}",
     )
@@ -119,7 +121,7 @@ def _all_done(
         methods={plan.found.called: plan.found for plan, _ in jobs.values()}
     )
     for unit, (plan, task) in jobs.items():
-        opened = OpenedTask(task, device=settings.device, seed=settings.seed)
+        opened = OpenedTask(task, settings.device, settings.seed, settings.dtype)
         kept = Parts(plan.found, opened, settings.cache).kept
         done = reader.do(unit, _not_there) if kept else None
         if done is None or done.record is None:

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from bench.cache.cache import Cache
 from bench.cache.entry import Entry
 from bench.errors import BenchError, MethodFailedError, RunFailedError, UserError
-from bench.evaluation.contexts import OpenedTask
+from bench.evaluation.contexts import DType, OpenedTask
 from bench.evaluation.evaluate_task import Stage, evaluate_task
 from bench.evaluation.keys import code_digest
 from bench.evaluation.parts import Parts
@@ -40,6 +40,7 @@ class Unit:
     """Path of the task file."""
     device: str
     seed: int
+    dtype: DType
     cache: str
     """Folder of the cache."""
     title: str
@@ -85,7 +86,7 @@ class Executor(Protocol):
 class Worker:
     """Does units one after the other, and keeps a task open for those on it."""
 
-    opened: dict[tuple[str, str, int], OpenedTask] = field(default_factory=dict)
+    opened: dict[tuple[str, str, int, DType], OpenedTask] = field(default_factory=dict)
     methods: dict[str, FoundMethod] = field(default_factory=dict)
 
     def do(self, unit: Unit, stage: Stage) -> Done:
@@ -113,11 +114,11 @@ class Worker:
 
     def _open(self, unit: Unit) -> OpenedTask:
         """Return the unit's task; only the last one's model stays in memory."""
-        place = (unit.task, unit.device, unit.seed)
+        place = (unit.task, unit.device, unit.seed, unit.dtype)
         if place not in self.opened:
             self.opened.clear()
             task = read_task(Path(unit.task))
-            self.opened[place] = OpenedTask(task, device=unit.device, seed=unit.seed)
+            self.opened[place] = OpenedTask(task, *place[1:])
         return self.opened[place]
 
     def _find(self, unit: Unit) -> FoundMethod:

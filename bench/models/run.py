@@ -47,7 +47,8 @@ class _Recorder:
         self, section: int, _module: nn.Module, _arguments: object, output: Tensor
     ) -> Tensor:
         """Take or replace a section's write."""
-        edit, written = self.edits.get(section), output.to(self.home)
+        # products may be in fewer bits than the stream
+        edit, written = self.edits.get(section), output.to(self.points[-1])
         if edit is not None:
             written = edit(written, self.points[-1])
             check_write(written, output, section)

@@ -155,6 +155,8 @@ def _read_results(
             continue
         if record.task not in accepted_keys(trusted.tasks[name]):
             problems.append(f"  '{path}' was made on another version of '{name}'.")
+        if (dtype := record.provenance.dtype) != "float32":
+            problems.append(f"  '{path}' was computed in {dtype}, not in float32.")
         records[name] = record
     complete = len(records) == len(trusted.suite(suite).tasks)
     if reason is not None and complete:

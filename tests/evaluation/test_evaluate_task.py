@@ -1,11 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from bench.cache.cache import Cache, default_folder
 from bench.errors import MethodFailedError
-from bench.evaluation.contexts import OpenedTask
+from bench.evaluation.contexts import DType, OpenedTask
 from bench.evaluation.evaluate_task import evaluate_task
 from bench.evaluation.keys import method_key
 from bench.evaluation.parts import Parts
@@ -19,9 +21,9 @@ def task(task_file: Path) -> Task:
     return read_task(task_file)
 
 
-def parts(found: FoundMethod, task: Task, seed: int) -> Parts:
+def parts(found: FoundMethod, task: Task, seed: int, dtype: DType = "float32") -> Parts:
     """Evaluate with the cache of the test."""
-    return Parts(found, OpenedTask(task, "cpu", seed), Cache(default_folder()))
+    return Parts(found, OpenedTask(task, "cpu", seed, dtype), Cache(default_folder()))
 
 
 def stage(_name: str) -> Callable[[int, int], None]:
@@ -52,6 +54,43 @@ def test_record_of_a_built_in(task: Task) -> None:
     assert record.provenance.seed == 3
     assert record.provenance.dtype == "float32"
     assert record.wall_s > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["attribution-patching", "activation-patching-denoising", "hisp"]
+)
+def test_bfloat16_differs_by_its_rounding(name: str, task: Task) -> None:
+    """The answer is near that of float32, is another one, and is kept beside it."""
+    found = find_method(name)
+    exact, rough = (
+        evaluate_task(parts(found, task, 0, dtype), stage=stage)
+        for dtype in ("float32", "bfloat16")
+    )
+
+    assert (exact.provenance.dtype, rough.provenance.dtype) == ("float32", "bfloat16")
+    apart = np.abs(np.subtract(exact.values, rough.values)).max()
+    scale = np.abs(exact.values).max()
+    # 8 bits, over a few products
+    assert 1e-5 * scale < apart < 0.05 * scale
+    assert rough.untrained is not None
+    assert rough.control is not None
+
+
+def test_bfloat16_leaves_the_stream_as_it_is(task: Task) -> None:
+    """Products are rounded, but what adds up is not."""
+    opened = OpenedTask(task, "cpu", 0, "bfloat16")
+    with opened.precision():
+        assert (torch.eye(2) @ torch.eye(2)).dtype is torch.bfloat16
+        ctx = opened.context(lambda _done, _total: None)
+        trace = ctx.trace(ctx.prompts.clean)
+
+    assert {tensor.dtype for tensor in (*trace.writes, *trace.states)} == {
+        torch.float32
+    }
+    for before, write, after in zip(
+        trace.points, trace.writes, trace.states, strict=False
+    ):
+        assert torch.equal(before + write, after)
 
 
 def test_seed_reaches_the_method(

@@ -390,7 +390,15 @@ def test_nobody_runs_on_what_a_failed_control_left(
 def unit_on(task: Task) -> Unit:
     """Return a unit of the method."""
     return Unit(
-        FOUND.called, FOUND.code_sha256, "0" * 64, str(task.file), "cpu", 0, "c", "t"
+        FOUND.called,
+        FOUND.code_sha256,
+        "0" * 64,
+        str(task.file),
+        "cpu",
+        0,
+        "float32",
+        "c",
+        "t",
     )
 
 

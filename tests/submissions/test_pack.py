@@ -114,6 +114,9 @@ def test_every_obstacle_is_named(
     results = write_results()
     (results / f"{EARLY}.json").unlink()
     edit_json(results / f"{LATE}.json", lambda r: r["task"].update(digest="0" * 64))
+    edit_json(
+        results / f"{LATE}.json", lambda r: r["provenance"].update(dtype="bfloat16")
+    )
 
     with pytest.raises(UserError) as caught:
         pack_submission(results, suite="core", trusted=trusted, out=tmp_path / "out")
@@ -121,6 +124,7 @@ def test_every_obstacle_is_named(
         f"The results in '{results}' cannot be submitted to suite 'core':",
         f"  '{results / EARLY}.json' cannot be read: No such file or directory.",
         f"  '{results / LATE}.json' was made on another version of '{LATE}'.",
+        f"  '{results / LATE}.json' was computed in bfloat16, not in float32.",
         "Run: bench evaluate METHOD --suite core; or submit what there is with "
         "--incomplete REASON",
     ]

@@ -4,6 +4,7 @@ torch is imported inside them, so that the tests of the torch-free packages run 
 is not installed.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -57,6 +58,15 @@ if TYPE_CHECKING:
     from bench.models.subject import SubjectModel
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage be collected seldom.
+
+    A test that makes many objects has the collector look through all modules and tests
+    otherwise, again and again, which took most of its time.
+    """
+    gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,73 @@
+"""Ctrl-C at a run, as a terminal sends it: to the command and all its processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.execution.test_kill import wait_for
+
+METHOD = '''\
+"""A method for a test."""
+
+import time
+from pathlib import Path
+
+from bench.api import LayerAttribution, TaskContext, method
+
+HERE = Path(__file__).parent
+
+
+@method("patient", kind="write")
+def patient(ctx: TaskContext) -> LayerAttribution:
+    """Wait."""
+    (HERE / "began").touch()
+    while not (HERE / "go").exists():
+        time.sleep(0.05)
+    return LayerAttribution(values=range(ctx.n_sections))
+'''
+TASK = "induction/planted-gpt2"
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        "process",
+        pytest.param("local", marks=pytest.mark.slow),
+        pytest.param("ray", marks=pytest.mark.slow),
+    ],
+)
+def test_an_interruption(tmp_path: Path, executor: str) -> None:
+    """It is said in a line, no process is left, and the same command goes on."""
+    (tmp_path / "patient.py").write_text(METHOD)
+    options = [] if executor == "local" else ["--workers", "1"]
+    command = [sys.executable, "-m", "bench", "evaluate", str(tmp_path / "patient.py")]
+    command += ["--task", TASK, "--executor", executor, *options]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    run = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for((tmp_path / "began").exists)
+    children = psutil.Process(run.pid).children(recursive=True)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+
+    assert run.returncode == 130
+    assert said.splitlines()[-1] == "Interrupted; the same command continues."
+    assert "Traceback" not in said
+    assert bool(children) == (executor != "local")
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+
+    (tmp_path / "go").touch()
+    again = subprocess.run(command, cwd=tmp_path, env=environment, check=False)
+    assert again.returncode == 0
+    assert (tmp_path / f"results/patient/{TASK}.json").exists()

@@ -1,11 +1,13 @@
 """Measure, store and verify references."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bench.cache.cache import Cache
 from bench.cache.entry import Entry, Key, make_entry
@@ -143,7 +145,8 @@ class Stages:
 
     def _measured(self, key: Key, compute: Callable[[], Arrays]) -> Entry:
         started = time.perf_counter()
-        arrays = arrays_to_bytes(compute())
+        with whole_products():
+            arrays = arrays_to_bytes(compute())
         entry = make_entry(
             key,
             arrays,
@@ -152,6 +155,17 @@ class Stages:
         )
         self.cache.add(entry)
         return entry
+
+
+@contextmanager
+def whole_products() -> Generator[None, None, None]:
+    """Multiply in all bits of float32: GPUs may be told to leave out some (TF32)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def write_reference(stored: StoredReference, path: Path) -> None:

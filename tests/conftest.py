@@ -64,7 +64,8 @@ def pytest_collection_finish() -> None:
     """Let garbage be collected seldom.
 
     A test that makes many objects has the collector look through all modules and tests
-    otherwise, again and again, which took most of its time.
+    otherwise, again and again, which took most of its time. Frozen objects would hide
+    from Hypothesis, which asks who refers to what.
     """
     gc.set_threshold(100_000, 50, 100)
 

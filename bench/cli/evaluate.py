@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,7 @@ from bench.cli.scored import Scored, print_scored, score_records, write_scored
 from bench.cli.trusted import built_in_names
 from bench.errors import MethodError, MissingExtraError, UserError
 from bench.methods.catalogue import built_in
+from bench.results.provenance import FLOAT32, DType
 from bench.results.report import Plain
 from bench.tasks.registry import find_tasks, suite_tasks
 from bench.tasks.spec import Task
@@ -41,7 +42,7 @@ ExecutorName = Annotated[
     typer.Option(help="One after the other here, in processes, or on a Ray cluster."),
 ]
 MethodDType = Annotated[
-    Literal["float32", "bfloat16"],
+    DType,
     typer.Option(help="Of matrix products; submissions are in float32."),
 ]
 Workers = Annotated[
@@ -73,7 +74,7 @@ def evaluate(
     ),
     task: Tasks = None,
     device: Device = "cpu",
-    dtype: MethodDType = "float32",
+    dtype: MethodDType = FLOAT32,
     seed: Seed = 0,
     out: Annotated[
         Path | None,

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import torch
 
@@ -11,13 +10,11 @@ from bench.methods.context import TaskContext
 from bench.models.behaviour import PromptBatch, to_batch
 from bench.models.loading import load_model, untrained_like
 from bench.models.subject import SubjectModel
+from bench.results.provenance import FLOAT32, DType
 from bench.tasks.prompts import check_readable
 from bench.tasks.spec import Task
 
 Progress = Callable[[int, int], None]
-DType = Literal["float32", "bfloat16"]
-"""What matrix products of a method's runs are computed in."""
-FLOAT32: DType = "float32"
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,15 @@ class OpenedTask:
     def precision(self) -> torch.autocast:
         """Return the circumstances in which methods run.
 
-        In bfloat16 matrix products are, and what follows from them; weights and the
-        residual stream stay as they are.
+        In bfloat16 matrix products are, those of logits too, and activations between
+        them; weights and the residual stream stay as they are.
         """
         return torch.autocast(
             self.subject.device.type,
             dtype=torch.bfloat16,
-            enabled=self.dtype == "bfloat16",
+            enabled=self.dtype != FLOAT32,
+            # what is kept of weights would be out of date after a step of training
+            cache_enabled=False,
         )
 
     def generator(self) -> torch.Generator:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.cache.cache import Cache
 from bench.errors import BenchError, NoRoomError, RunFailedError
-from bench.evaluation.contexts import FLOAT32, DType, OpenedTask, Progress
+from bench.evaluation.contexts import OpenedTask, Progress
 from bench.evaluation.keys import code_digest
 from bench.evaluation.parts import Parts
 from bench.evaluation.units import Announce, Done, Executor, Unit, Worker
@@ -17,6 +17,7 @@ from bench.results.attribution_record import (
     read_attribution,
     write_attribution,
 )
+from bench.results.provenance import FLOAT32, DType
 from bench.tasks.spec import Task
 
 

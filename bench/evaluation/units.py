@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from bench.cache.cache import Cache
 from bench.cache.entry import Entry
 from bench.errors import BenchError, MethodFailedError, RunFailedError, UserError
-from bench.evaluation.contexts import DType, OpenedTask
+from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import Stage, evaluate_task
 from bench.evaluation.keys import code_digest
 from bench.evaluation.parts import Parts
@@ -22,6 +22,7 @@ from bench.results.attribution_record import (
     AttributionRecord,
     attribution_files,
 )
+from bench.results.provenance import DType
 from bench.tasks.spec import read_task
 from bench.tasks.strict_json import LARGEST_FILE
 

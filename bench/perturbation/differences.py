@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 Forward = Callable[[Tensor], Tensor]
-"""A state that enters a block -> what comes of it."""
+"""A state at a residual point -> what comes of it."""
 
 
 @dataclass(frozen=True)

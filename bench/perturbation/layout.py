@@ -15,7 +15,7 @@ from bench.models.subject import SubjectModel
 from bench.perturbation.direction import draw_directions, perturbation_tangents
 from bench.perturbation.readout import Readouts, build_readouts
 from bench.perturbation.response import Probing
-from bench.perturbation.room import prompts_at_once, rows_at_once
+from bench.perturbation.room import prompts_at_once, sources_at_once
 from bench.perturbation.source_runs import SourceRuns
 from bench.tasks.prompts import Prompt, check_readable
 
@@ -39,8 +39,8 @@ class Bench:
     control: Probing
     chunk: int
     """Prompts measured at once. It changes memory and speed, never the result."""
-    batch_rows: int
-    """Rows that a batch of runs should have; the same holds."""
+    group_size: int
+    """Sources of a prompt that share a batch; the same holds."""
 
     def __len__(self) -> int:
         """Return the number of prompts."""
@@ -62,7 +62,7 @@ class Bench:
 
     def runs(self, probing: Probing) -> SourceRuns:
         """Return the perturbed runs of prompts, repeated or control ones."""
-        return SourceRuns(self.model, probing, self.batch_rows)
+        return SourceRuns(self.model, probing, self.group_size)
 
     def by_chunks(
         self,
@@ -110,7 +110,8 @@ def lay_out(
         model: The subject model.
         prompts: Prompts of equal length.
         seed: Seed of the directions.
-        chunk: Prompts measured at once; by default as many as there is memory for.
+        chunk: Prompts measured at once; by default as many as
+            :func:`~bench.perturbation.room.prompts_at_once` finds room for.
     """
     check_readable(prompts, vocabulary=model.vocabulary, context=model.context)
     batch = to_batch(prompts, device=model.device)
@@ -131,7 +132,7 @@ def lay_out(
         repeated=repeated,
         control=probing(batch.control),
         chunk=chunk,
-        batch_rows=rows_at_once(model, length=length),
+        group_size=sources_at_once(model, n_prompts=chunk, length=length),
     )
 
 

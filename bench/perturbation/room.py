@@ -1,6 +1,6 @@
 """How much is run at once: as much as makes runs faster and fits."""
 
-from bench.models.memory import bytes_available, numbers_per_prompt
+from bench.models.memory import GROUP, bytes_available, numbers_per_prompt
 from bench.models.subject import SubjectModel
 
 BATCH = 128
@@ -28,8 +28,8 @@ def rows_at_once(model: SubjectModel, *, length: int) -> int:
 def prompts_at_once(model: SubjectModel, *, n_prompts: int, length: int) -> int:
     """Return how many prompts to measure at once, at least one.
 
-    As many as a batch should have rows, if they fit into memory: prompts share a batch
-    at no cost, while sources of one prompt have to begin at one position.
+    As many as a batch should have rows, if they fit into memory: a batch begins at the
+    first of its sources, and one source of each prompt is mostly at one position.
 
     Args:
         model: The subject model.
@@ -45,3 +45,14 @@ def prompts_at_once(model: SubjectModel, *, n_prompts: int, length: int) -> int:
     most = max(1, min(fit, rows_at_once(model, length=length)))
     chunks = -(-n_prompts // most)
     return -(-n_prompts // chunks)
+
+
+def sources_at_once(model: SubjectModel, *, n_prompts: int, length: int) -> int:
+    """Return how many sources of a prompt share a batch, at least one.
+
+    Args:
+        model: The subject model.
+        n_prompts: Prompts measured at once; sources make up for few of them.
+        length: Tokens of a prompt.
+    """
+    return max(1, min(GROUP, rows_at_once(model, length=length) // n_prompts))

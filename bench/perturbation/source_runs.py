@@ -20,7 +20,6 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import DynamicCache
 
-from bench.models.memory import GROUP
 from bench.models.past import NO_PAST, Past
 from bench.models.rerun import Known, run_on
 from bench.models.run import run_from
@@ -44,6 +43,7 @@ class Group:
     """Neighbouring sources of all prompts: their runs begin at one position."""
 
     sources: slice
+    size: int
     start: int
 
 
@@ -66,8 +66,8 @@ class SourceRuns:
 
     model: SubjectModel
     probing: Probing
-    batch_rows: int
-    """Rows that a batch should have; the sources of a group make up for prompts."""
+    group_size: int
+    """Sources of a group."""
 
     @cached_property
     def clean(self) -> CleanRun:
@@ -86,12 +86,13 @@ class SourceRuns:
     @cached_property
     def groups(self) -> list[Group]:
         """All sources, in groups."""
-        size = max(1, min(GROUP, self.batch_rows // len(self.probing)))
+        size = self.group_size
         firsts = range(0, self.probing.n_sources, size)
         return [self._group(slice(first, first + size)) for first in firsts]
 
     def _group(self, sources: slice) -> Group:
-        return Group(sources, int(self.probing.positions[:, sources].min()))
+        positions = self.probing.positions[:, sources]
+        return Group(sources, positions.shape[1], int(positions.min()))
 
     def respond(self, group: Group, difference: Difference) -> Response:
         """Run a group's sources and return the response at every residual point."""
@@ -121,7 +122,7 @@ class SourceRuns:
         section: int,
         write: Float[Tensor, "P T d"],
         *,
-        last_start: int | None = None,
+        last_start: int,
     ) -> Ablation:
         """Let a section write another thing, and run the prompts on from there.
 
@@ -146,7 +147,7 @@ class SourceRuns:
         difference: Difference,
         *,
         points: Float[Tensor, "N PG T d"],
-        sites_from: int = 0,
+        sites_from: int,
     ) -> Response:
         """Return a group's response at the last residual point, under an ablation.
 
@@ -190,11 +191,9 @@ class SourceRuns:
 
     def _context(self, group: Group, past: Past) -> tuple[Tensor, Past]:
         """Return a group's tokens and what came before them, for each of its rows."""
-        ids = self._rows(group, self.probing.ids)
-        times = len(ids) // len(self.probing)
-        return ids, past.before(group.start).repeated(times)
+        past = past.before(group.start).repeated(group.size)
+        return self._rows(group, self.probing.ids), past
 
     def _rows(self, group: Group, values: Tensor) -> Tensor:
         """Repeat prompts for each source of a group, from its position on."""
-        times = self.probing.positions[:, group.sources].shape[1]
-        return values[:, group.start :].repeat_interleave(times, dim=0)
+        return values[:, group.start :].repeat_interleave(group.size, dim=0)

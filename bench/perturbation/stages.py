@@ -73,6 +73,7 @@ def full_response(
         Q itself averaged over prompts.
     """
     sets = {"repeated": bench.repeated, "control": bench.control}
+    means: Arrays = {}
 
     def work(prompts: slice, step: Step) -> Arrays:
         found: Arrays = {}
@@ -80,17 +81,15 @@ def full_response(
             read = _read_all(bench, probing, prompts, strength)
             found |= {f"{name}_{key}": value for key, value in read.items()}
             step(1)
+        # at the end, after which no prompt is tried again
+        for key in [key for key in found if key.endswith("mean_relative")]:
+            means[key] = means.get(key, 0) + found.pop(key) / len(bench)
         return found
 
     parts = bench.by_chunks(work, steps=len(sets), progress=progress)
-    found: Arrays = {}
-    for key in parts[0]:
-        values = [part[key] for part in parts]
-        if key.endswith("mean_relative"):
-            found[key] = np.sum(values, axis=0) / len(bench)
-        else:
-            found[key] = np.concatenate(values)
-    return found
+    return means | {
+        key: np.concatenate([part[key] for part in parts]) for key in parts[0]
+    }
 
 
 def _read_all(
@@ -128,7 +127,7 @@ def ablated_signatures(
         replacements: What each section writes instead, for each prompt. Control prompts
             get the same writes as the repeated prompts they belong to.
         strength: Perturbation strength.
-        progress: Called after every section of some prompts.
+        progress: Called after every group of sources of some prompts.
 
     Returns:
         ``signature`` [P, S]: final signature, per prompt and ablated section;
@@ -175,7 +174,7 @@ def _ablated(
         )
         each = [weights.read(respond(ablation).relative) for ablation in ablations]
         read = read + torch.stack(each)[..., 0]
-        step(points.shape[1] // len(probing))
+        step(group.size)
     sites = [at_positions(ablation.final, part.batch.sites) for ablation in ablations]
     return (read[..., COPY] - read[..., CONTROL]).T, torch.stack(sites)
 

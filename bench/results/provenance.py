@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,12 @@ from bench.tasks.spec import Digest, Text
 
 PACKAGES = ("numpy", "torch", "transformers", "datasets", "safetensors", "pydantic")
 DISTRIBUTION = "induction-bench"
+
+
+DType = Literal["float32", "bfloat16"]
+"""What matrix products of a method's runs are computed in."""
+FLOAT32: DType = "float32"
+"""That of references, and of submissions."""
 
 
 class Provenance(FrozenModel):

@@ -11,6 +11,7 @@ from bench.results.attribution_record import (
     accepted_keys,
     with_arrays,
 )
+from bench.results.provenance import FLOAT32
 from bench.results.trusted import Trusted
 from bench.submissions.content_checks import AGAIN, content_problems
 from bench.submissions.manifest import MANIFEST, FileEntry, Manifest, array_name
@@ -113,6 +114,9 @@ def _task_problems(
     for pointer in large:
         expected, found = f"numbers up to {LARGEST_NUMBER:g}", "a larger one"
         yield Problem("S036", file, pointer, expected, found, "Scale them down.")
+    if (dtype := record.provenance.dtype) != FLOAT32:
+        fix = "Evaluate the method again without --dtype."
+        yield Problem("S037", file, "/provenance/dtype", FLOAT32, dtype, fix)
     distance = None if large else distance_from_mean(record.raw)
     if distance is not None:
         expected, found = "the mean of per_prompt", f"off by up to {distance:.3g}"

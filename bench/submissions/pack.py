@@ -13,7 +13,7 @@ from bench.results.attribution_record import (
     attribution_files,
     read_attribution,
 )
-from bench.results.provenance import bench_version
+from bench.results.provenance import FLOAT32, bench_version
 from bench.results.scoring import score_record
 from bench.results.store import to_json
 from bench.results.trusted import Trusted
@@ -155,8 +155,8 @@ def _read_results(
             continue
         if record.task not in accepted_keys(trusted.tasks[name]):
             problems.append(f"  '{path}' was made on another version of '{name}'.")
-        if (dtype := record.provenance.dtype) != "float32":
-            problems.append(f"  '{path}' was computed in {dtype}, not in float32.")
+        if (dtype := record.provenance.dtype) != FLOAT32:
+            problems.append(f"  '{path}' was computed in {dtype}, not in {FLOAT32}.")
         records[name] = record
     complete = len(records) == len(trusted.suite(suite).tasks)
     if reason is not None and complete:

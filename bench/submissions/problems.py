@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     "S034": "values are not the mean of per_prompt",
     "S035": "the task's reference is pending",
     "S036": "numbers too large to compute with",
+    "S037": "not computed in float32",
     # its claims
     "S040": "claimed score differs from the computed one",
     "S041": "claims a score without an attribution",

@@ -29,7 +29,7 @@ from bench.perturbation.differences import difference_at
 from bench.perturbation.source_runs import SourceRuns
 from tests.benchmarks.speed.models import TINY, random_bench
 from tests.contracts.random_models import random_subject
-from tests.contracts.test_source_runs import BATCH, make_probing, responses
+from tests.contracts.test_source_runs import GROUP, make_probing, responses
 
 
 @pytest.fixture(scope="module", params=sorted(KNOWN))
@@ -98,13 +98,17 @@ def test_responses_are_those_of_the_whole_model(
     found: list[list[Tensor]] = []
     for model in pair:
         probing = make_probing(pair[0], n_sources=5, first=1, seed=0)
-        runs = SourceRuns(model, probing, BATCH)
+        runs = SourceRuns(model, probing, GROUP)
         parts = [r.change for _, r in responses(runs, strength)]
-        ablation = runs.ablate(3, torch.ones_like(probing.embeddings))
+        ablation = runs.ablate(
+            3, torch.ones_like(probing.embeddings), last_start=runs.groups[-1].start
+        )
         difference = difference_at(strength)
         for group in runs.groups:
             points = runs.points(group, difference)
-            response = runs.respond_under(ablation, group, difference, points=points)
+            response = runs.respond_under(
+                ablation, group, difference, points=points, sites_from=6
+            )
             parts.append(response.change)
         found.append(parts)
 

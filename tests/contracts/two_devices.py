@@ -97,16 +97,19 @@ def responses(model: SubjectModel) -> None:
     ids = torch.zeros(ROWS, LENGTH, dtype=torch.long, device=HOME)
     positions = torch.zeros(ROWS, SOURCES, dtype=torch.long, device=HOME)
     tangents = torch.zeros(ROWS, SOURCES, WIDTH, device=HOME)
-    group = Group(slice(0, SOURCES), 3)
+    group = Group(slice(0, SOURCES), SOURCES, 3)
     for strength in (0.05, None):
         difference = difference_at(strength)
         probing = Probing(ids, model.embed(ids), positions, tangents)
-        found = SourceRuns(model, probing, ROWS * SOURCES)
+        found = SourceRuns(model, probing, SOURCES)
         check(found.respond(group, difference).change)
         points = found.points(group, difference)
         for section in (0, 3, 5):
-            ablation = found.ablate(section, torch.zeros_like(found.clean.points[0]))
-            response = found.respond_under(ablation, group, difference, points=points)
+            write = torch.zeros_like(found.clean.points[0])
+            ablation = found.ablate(section, write, last_start=3)
+            response = found.respond_under(
+                ablation, group, difference, points=points, sites_from=4
+            )
             check(response.change)
 
 

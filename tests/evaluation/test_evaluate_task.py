@@ -7,11 +7,12 @@ import torch
 
 from bench.cache.cache import Cache, default_folder
 from bench.errors import MethodFailedError
-from bench.evaluation.contexts import DType, OpenedTask
+from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import evaluate_task
 from bench.evaluation.keys import method_key
 from bench.evaluation.parts import Parts
 from bench.methods.discovery import FoundMethod, find_method
+from bench.results.provenance import DType
 from bench.tasks.spec import Task, read_task
 
 
@@ -82,15 +83,30 @@ def test_bfloat16_leaves_the_stream_as_it_is(task: Task) -> None:
     with opened.precision():
         assert (torch.eye(2) @ torch.eye(2)).dtype is torch.bfloat16
         ctx = opened.context(lambda _done, _total: None)
+        seen: list[torch.Tensor] = []
+        ctx.subject.final_norm.register_forward_pre_hook(
+            lambda _module, arguments: seen.append(arguments[0])
+        )
         trace = ctx.trace(ctx.prompts.clean)
 
-    assert {tensor.dtype for tensor in (*trace.writes, *trace.states)} == {
-        torch.float32
-    }
-    for before, write, after in zip(
-        trace.points, trace.writes, trace.states, strict=False
-    ):
-        assert torch.equal(before + write, after)
+    (last,) = seen
+    assert last.dtype is torch.float32
+    assert torch.equal(last, trace.states[-1])
+    assert {tensor.dtype for tensor in trace.writes} == {torch.float32}
+
+
+def test_what_is_trained_in_bfloat16_changes(task: Task) -> None:
+    """A step shows at once: no rounded weights of before are used."""
+    layer = torch.nn.Linear(2, 2)
+    inputs = torch.eye(2)
+    with OpenedTask(task, "cpu", 0, "bfloat16").precision():
+        before = layer(inputs)
+        with torch.no_grad():
+            layer.bias.add_(1.0)
+            layer.weight.add_(1.0)
+        after = layer(inputs)
+
+    assert torch.allclose(after - before, torch.full((2, 2), 2.0).bfloat16(), atol=0.1)
 
 
 def test_seed_reaches_the_method(

@@ -4,7 +4,7 @@ import torch
 from bench.models.memory import numbers_per_prompt
 from bench.models.subject import SubjectModel
 from bench.perturbation import room
-from bench.perturbation.room import prompts_at_once, rows_at_once
+from bench.perturbation.room import prompts_at_once, rows_at_once, sources_at_once
 
 
 def test_numbers_by_hand() -> None:
@@ -60,3 +60,19 @@ def test_a_batch_stays_in_the_caches(
     assert rows_at_once(tiny_model, length=17) == expected
     found = prompts_at_once(tiny_model, n_prompts=10, length=17)
     assert found == {1: 1, 5: 5, room.BATCH: 10}[expected]
+
+
+@pytest.mark.parametrize(
+    ("n_prompts", "expected"),
+    [(1, 4), (2, 4), (3, 3), (5, 2), (6, 1), (10, 1), (99, 1)],
+)
+def test_sources_make_up_for_few_prompts(
+    tiny_model: SubjectModel,
+    n_prompts: int,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten rows a batch, of which never more than four are one prompt's."""
+    monkeypatch.setattr(room, "CPU_BATCH", 10 * 17 * 16 * 4)
+
+    assert sources_at_once(tiny_model, n_prompts=n_prompts, length=17) == expected

@@ -70,19 +70,19 @@ def first_site(bench: Bench) -> int:
     return bench.readouts.first_site((COPY, CONTROL))
 
 
-def our_ablations(bench: Bench, values: dict[int, Tensor] | None = None) -> Tensor:
+def our_ablations(bench: Bench) -> Tensor:
     """Measure final relative responses under ablations, [A, P, J, K].
 
     Read are the K positions from the first copy or control site on.
     """
-    ablated, first = values or ablated_values(bench), first_site(bench)
+    values, first = ablated_values(bench), first_site(bench)
 
     def work(prompts: slice, _step: object) -> Tensor:
         runs = bench.runs(bench.repeated.rows(prompts))
         state, last = runs.clean.points[0], runs.groups[-1].start
         ablations = [
             runs.ablate(section, value.expand_as(state), last_start=last)
-            for section, value in ablated.items()
+            for section, value in values.items()
         ]
         found: list[Tensor] = []
         for group in runs.groups:

@@ -167,6 +167,12 @@ def swapped_answers(folder: Path) -> None:
     edit_manifest(folder, swap)
 
 
+@case("S037")
+def computed_in_few_bits(folder: Path) -> None:
+    """An answer made with --dtype bfloat16."""
+    edit_record(folder, lambda r: r["provenance"].update(dtype="bfloat16"))
+
+
 @case("S034")
 def not_the_mean(folder: Path) -> None:
     """Values and values of single prompts speak of different things."""

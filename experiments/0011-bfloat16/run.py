@@ -12,7 +12,7 @@ from bench.methods.catalogue import built_in
 from bench.methods.discovery import find_method
 from bench.tasks.registry import data_root, find_tasks
 
-TASKS = ("induction/small-llama", "induction/planted-llama")
+TASKS = ("induction/small-llama", "induction/small-gemma2", "induction/planted-llama")
 PROMPTS = 8
 
 

@@ -26,8 +26,8 @@ BY_SECTION = (
 )
 BY_GRADIENT = "The others run the whole model, logits included."
 WORK = {
-    "reference: responses": "every source of 4 prompts, read at every residual point. "
-    + BY_SOURCE,
+    "reference: responses": "every source of 4 prompts, read at every residual point "
+    f"(peak memory: of one prompt). {BY_SOURCE}",
     "reference: ablations": "every source of a prompt, with half of the sections in "
     "turn writing their mean, read at the last point: this is nearly all that a "
     f"reference does, with all sections. {BY_SOURCE}",

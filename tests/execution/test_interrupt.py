@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -33,6 +35,19 @@ def patient(ctx: TaskContext) -> LayerAttribution:
 TASK = "induction/planted-gpt2"
 
 
+@contextmanager
+def heeding_interrupts() -> Generator[None, None, None]:
+    """Let what is started here take Ctrl-C.
+
+    Where tests run in the background, shells have them ignore it, and what they start.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     "executor",
     [
@@ -48,14 +63,15 @@ def test_an_interruption(tmp_path: Path, executor: str) -> None:
     command = [sys.executable, "-m", "bench", "evaluate", str(tmp_path / "patient.py")]
     command += ["--task", TASK, "--executor", executor, *options]
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-    run = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    with heeding_interrupts():
+        run = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
     try:
         wait_for((tmp_path / "began").exists)
         children = psutil.Process(run.pid).children(recursive=True)
@@ -64,6 +80,7 @@ def test_an_interruption(tmp_path: Path, executor: str) -> None:
         left = psutil.wait_procs(children, timeout=30)[1]
     finally:
         (tmp_path / "go").touch()  # whatever waits still can end
+        run.kill()
 
     assert run.returncode == 130
     assert said.splitlines()[-1] == "Interrupted; the same command continues."

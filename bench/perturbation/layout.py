@@ -22,8 +22,6 @@ from bench.tasks.prompts import Prompt, check_readable
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """(done, total) of the stage under way."""
-
-
 Step = Callable[[int], None]
 """Reports that so many more of a stage's steps are done."""
 

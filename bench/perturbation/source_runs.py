@@ -12,6 +12,7 @@ Shapes: P prompts, G sources of a group, S sections, N = S + 1 residual points, 
 positions, d width.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -142,25 +143,38 @@ class SourceRuns:
 
     def respond_under(
         self,
-        ablation: Ablation,
+        ablations: Iterable[Ablation],
         group: Group,
         difference: Difference,
         *,
-        points: Float[Tensor, "N PG T d"],
         sites_from: int,
-    ) -> Response:
-        """Return a group's response at the last residual point, under an ablation.
+    ) -> Iterator[Response]:
+        """Yield a group's response at the last residual point under each ablation.
 
         Args:
-            ablation: See :meth:`ablate`.
+            ablations: See :meth:`ablate`.
             group: The sources.
             difference: How the perturbed runs are made.
-            points: See :meth:`points`, of the same group and difference.
             sites_from: The first position to read; the group's start at the earliest.
         """
+        points, first = self.points(group, difference), max(group.start, sites_from)
+        for ablation in ablations:
+            state = points[ablation.section]
+            found = self._run_under(ablation, group, difference, state, first)
+            clean = ablation.final[None, :, first:]
+            yield self._response(group, difference, found, clean)
+
+    def _run_under(
+        self,
+        ablation: Ablation,
+        group: Group,
+        difference: Difference,
+        state: Float[Tensor, "PG T d"],
+        first: int,
+    ) -> Float[Tensor, "1 PG T_ d"]:
+        """Run a group on from what its ablated section reads, to sites from a first."""
         section, write = ablation.section, self._rows(group, ablation.write)
         ids, past = self._context(group, ablation.past)
-        first = max(group.start, sites_from)
         unread = first - group.start
 
         def forward(state: Float[Tensor, "PG T d"]) -> Float[Tensor, "1 PG T_ d"]:
@@ -170,8 +184,7 @@ class SourceRuns:
             return last[None, :, unread:]
 
         before = self._rows(group, self.clean.points[section])
-        found = difference.run(forward, before, points[section])
-        return self._response(group, difference, found, ablation.final[None, :, first:])
+        return difference.run(forward, before, state)
 
     def _response(
         self,

@@ -5,7 +5,6 @@ sources of a prompt, T positions.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -163,16 +162,9 @@ def _ablated(
     ]
     read = torch.zeros(())
     for group in runs.groups:
-        points = runs.points(group, difference)
         weights = part.readouts.part(group.sources, max(first, group.start))
-        respond = partial(
-            runs.respond_under,
-            group=group,
-            difference=difference,
-            points=points,
-            sites_from=first,
-        )
-        each = [weights.read(respond(ablation).relative) for ablation in ablations]
+        responses = runs.respond_under(ablations, group, difference, sites_from=first)
+        each = [weights.read(response.relative) for response in responses]
         read = read + torch.stack(each)[..., 0]
         step(group.size)
     sites = [at_positions(ablation.final, part.batch.sites) for ablation in ablations]

@@ -20,9 +20,7 @@ from bench.perturbation.replacements import clean_writes, mean_of_others
 from bench.perturbation.stages import ablated_signatures, full_response
 from tests.benchmarks.speed.memory import peak_bytes
 from tests.benchmarks.speed.models import Shape, random_bench, random_model
-from tests.benchmarks.speed.workloads import (
-    our_responses,
-)
+from tests.benchmarks.speed.workloads import our_responses
 
 MIDDLE = Shape(blocks=4, width=256, heads=4, vocabulary=500, period=16, prompts=4)
 AXES: dict[str, tuple[int, ...]] = {

@@ -105,9 +105,8 @@ def test_responses_are_those_of_the_whole_model(
         )
         difference = difference_at(strength)
         for group in runs.groups:
-            points = runs.points(group, difference)
-            response = runs.respond_under(
-                ablation, group, difference, points=points, sites_from=6
+            (response,) = runs.respond_under(
+                [ablation], group, difference, sites_from=6
             )
             parts.append(response.change)
         found.append(parts)

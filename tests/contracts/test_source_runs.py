@@ -103,9 +103,8 @@ def test_ablated_responses_equal_whole_runs(
     )
 
     for group in runs.groups:
-        points = runs.points(group, difference)
-        found = runs.respond_under(
-            ablation, group, difference, points=points, sites_from=sites_from
+        (found,) = runs.respond_under(
+            [ablation], group, difference, sites_from=sites_from
         )
         check(found, last, group, sites_from=sites_from)
 
@@ -151,12 +150,15 @@ def test_a_run_under_ablation_skips_all_before(section: int, blocks: list[int]) 
     runs = SourceRuns(subject, probing, GROUP)
     difference = difference_at(STRENGTH)
     (group,) = runs.groups
-    points = runs.points(group, difference)
+    assert runs.clean.points
     ran: list[int] = []
     for number, block in enumerate(subject.blocks):
         block.register_forward_pre_hook(lambda *_, n=number: ran.append(n))
     write = torch.zeros(N_PROMPTS, LENGTH, WIDTH)
     ablation = runs.ablate(section, write, last_start=group.start)
-    runs.respond_under(ablation, group, difference, points=points, sites_from=0)
+    assert ran == blocks
 
-    assert ran == 2 * blocks
+    ran.clear()
+    list(runs.respond_under(2 * [ablation], group, difference, sites_from=0))
+    every_block_once = [0, 1, 2]
+    assert ran == every_block_once + 2 * blocks

@@ -103,12 +103,11 @@ def responses(model: SubjectModel) -> None:
         probing = Probing(ids, model.embed(ids), positions, tangents)
         found = SourceRuns(model, probing, SOURCES)
         check(found.respond(group, difference).change)
-        points = found.points(group, difference)
         for section in (0, 3, 5):
             write = torch.zeros_like(found.clean.points[0])
             ablation = found.ablate(section, write, last_start=3)
-            response = found.respond_under(
-                ablation, group, difference, points=points, sites_from=4
+            (response,) = found.respond_under(
+                [ablation], group, difference, sites_from=4
             )
             check(response.change)
 

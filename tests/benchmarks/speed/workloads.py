@@ -86,13 +86,7 @@ def our_ablations(bench: Bench) -> Tensor:
         ]
         found: list[Tensor] = []
         for group in runs.groups:
-            points = runs.points(group, DIFFERENCE)
-            each = [
-                runs.respond_under(
-                    a, group, DIFFERENCE, points=points, sites_from=first
-                )
-                for a in ablations
-            ]
+            each = runs.respond_under(ablations, group, DIFFERENCE, sites_from=first)
             found.append(torch.stack([one.relative[:, :, 0] for one in each]))
         return torch.cat(found, dim=2)
 

@@ -9,7 +9,7 @@ PIP_ARGS ?=
 VENV := .venv
 BASE := .venv-base
 BIN := $(VENV)/bin
-PIP := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := -m pip --disable-pip-version-check install --quiet --no-compile --constraint constraints.txt
 METHOD ?= attribution-patching
 
 .DEFAULT_GOAL := help
@@ -116,12 +116,13 @@ methods: $(VENV)/run
 	$(BIN)/bench leaderboard
 	$(BIN)/bench findings
 
-# side by side on one thread; the page is docs/performance.md
+# side by side on one thread, without the checks of types that tests run with; the page
+# is docs/performance.md
 TIMES := .benchmarks/times.json
 bench: $(VENV)/dev
 	mkdir -p $(dir $(TIMES))
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks \
-		--benchmark-enable --benchmark-only --benchmark-columns=min,median,max,rounds \
+		-o addopts=--import-mode=importlib --benchmark-enable --benchmark-only --benchmark-columns=min,median,max,rounds \
 		--benchmark-sort=name --benchmark-json=$(TIMES)
 	$(BIN)/python -m tests.benchmarks.page $(TIMES) docs
 

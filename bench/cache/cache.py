@@ -73,16 +73,20 @@ class Cache:
     def abandoned(self) -> list[Path]:
         """Return what writers that were killed have left behind."""
         before = time.time() - WRITING
-        return [path for path in self._partial() if path.stat().st_mtime < before]
-
-    def _partial(self) -> list[Path]:
-        return sorted(self.folder.glob(f"??/*{PARTIAL}"))
+        return [
+            path
+            for path in sorted(self.folder.glob(f"??/*{PARTIAL}"))
+            if (written := _time_of(path)) is not None and written < before
+        ]
 
     def _read(self, path: Path) -> StoredEntry:
         try:
             data = path.read_bytes()
         except OSError as error:
-            problem = f"'{path}' cannot be read: {error.strerror}."
+            problem = (
+                f"'{path}' cannot be read: {error.strerror}. It may be sound: make it "
+                "readable. Only prune --all removes it."
+            )
             return StoredEntry(path, 0, None, problem, readable=False)
         try:
             entry = parse_entry(data, file=str(path))
@@ -95,3 +99,11 @@ class Cache:
 
     def _path(self, digest: str) -> Path:
         return self.folder / digest[:2] / f"{digest}{ENDING}"
+
+
+def _time_of(path: Path) -> float | None:
+    """Return when a file was written to; None if it is there no more."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None  # its writer has finished and given it its name

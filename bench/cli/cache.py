@@ -1,6 +1,7 @@
 """``bench cache``: see, check and clear what runs have kept."""
 
 import json
+import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,9 +71,10 @@ def verify(folder: CacheFolder = None) -> None:
     problems = [entry.problem for entry in stored if entry.problem is not None]
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
+        where = "" if folder is None else f" --cache {shlex.quote(str(folder))}"
         raise RunFailedError(
             f"{len(problems)} of {len(stored)} entries are spoilt. Clear them with: "
-            f"bench cache prune --write\n{listed}"
+            f"bench cache prune --write{where}\n{listed}"
         )
     print(f"{len(stored)} entries in {kept.folder} are what was computed.")
 

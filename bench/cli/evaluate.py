@@ -47,7 +47,7 @@ MethodDType = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes, or processors of a Ray on this machine."),
+    typer.Option(min=1, help="Units at once: processes, or a Ray's on this machine."),
 ]
 Timeout = Annotated[
     float | None,

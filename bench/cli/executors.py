@@ -30,6 +30,28 @@ def choose_executor(wish: Wish, *, device: str = "cpu") -> "Executor":
     Raises:
         UserError: An option does not go with it.
     """
+    _check(wish, device)
+    if wish.executor == "local":
+        from bench.execution.local import LocalExecutor
+
+        return LocalExecutor()
+    if wish.executor == "process":
+        from bench.execution.processes import ProcessExecutor
+
+        workers = wish.workers or _processes(device)
+        return ProcessExecutor(workers, _share(workers), wish.timeout)
+    from bench.execution.ray_cluster import RayExecutor
+
+    threads = _share(wish.workers or _cores())
+    return RayExecutor(wish.ray_address, wish.workers, threads, wish.timeout)
+
+
+def _check(wish: Wish, device: str) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UserError: Some do not.
+    """
     given = {
         "--workers": wish.workers,
         "--timeout": wish.timeout,
@@ -54,21 +76,18 @@ def choose_executor(wish: Wish, *, device: str = "cpu") -> "Executor":
             f"--device {device} cannot be used with --executor ray, which chooses the "
             "GPU of each method on a task. Use --device cuda."
         )
-    if wish.executor == "local":
-        from bench.execution.local import LocalExecutor
 
-        return LocalExecutor()
-    cores = _cores()
-    threads = _threads() or max(1, cores // (wish.workers or cores))
-    if wish.executor == "process":
-        from bench.execution.processes import ProcessExecutor
 
-        gpu = device.startswith("cuda")
-        workers = wish.workers or (1 if gpu else max(1, cores // threads))
-        return ProcessExecutor(workers, threads, wish.timeout)
-    from bench.execution.ray_cluster import RayExecutor
+def _processes(device: str) -> int:
+    """Return how many processes a device is for: as many as cores, or one for a GPU."""
+    if device.partition(":")[0] != "cpu":
+        return 1
+    return max(1, _cores() // (_threads() or 1))
 
-    return RayExecutor(wish.ray_address, wish.workers, threads, wish.timeout)
+
+def _share(workers: int) -> int:
+    """Return the threads of each of so many processes."""
+    return _threads() or max(1, _cores() // workers)
 
 
 def _cores() -> int:

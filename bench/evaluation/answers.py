@@ -2,18 +2,14 @@
 
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from bench.errors import AttributionError, MethodFailedError, OutOfMemoryError
-from bench.evaluation.leftovers import (
-    Fingerprint,
-    changed,
-    fingerprint,
-    restore_globals,
-)
+from bench.evaluation.leftovers import changed, fingerprint, restore_globals
 from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
 from bench.profiles.attribution import (
@@ -40,15 +36,11 @@ def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, 
     before = fingerprint(ctx.model)
     started = time.perf_counter()
     try:
-        returned: object = found.method.function(ctx)  # checked below
-    except OutOfMemoryError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise MethodFailedError(
-            f"The method '{found.method.name}' ({found.source}) raised "
-            f"{type(error).__name__}: {error}{_where(error, found.source)}"
-        ) from error
-    _check_left(before, found, ctx)
+        returned = _called(found, ctx)
+        left = changed(before, fingerprint(ctx.model))
+    finally:  # whatever happened, the next method begins with torch as this one did
+        restore_globals(before)
+    _check_left(left, found)
     if ctx.device.type == "cuda":
         torch.cuda.synchronize(ctx.device)
     wall = time.perf_counter() - started
@@ -57,11 +49,22 @@ def run_method(found: FoundMethod, ctx: TaskContext) -> tuple[LayerAttribution, 
     return answer, wall
 
 
-def _check_left(before: Fingerprint, found: FoundMethod, ctx: TaskContext) -> None:
+def _called(found: FoundMethod, ctx: TaskContext) -> object:
+    """Return what the method returned, not yet checked."""
+    try:
+        return found.method.function(ctx)
+    except OutOfMemoryError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise MethodFailedError(
+            f"The method '{found.method.name}' ({found.source}) raised "
+            f"{type(error).__name__}: {error}{_where(error, found.source)}"
+        ) from error
+
+
+def _check_left(left: Sequence[str], found: FoundMethod) -> None:
     """Refuse an answer of a method that changed the model for those after it."""
-    left = changed(before, fingerprint(ctx.model))
     if left:
-        restore_globals(before)
         raise MethodFailedError(
             f"The method '{found.method.name}' ({found.source}) left the model changed "
             f"({', '.join(left)}), which other methods run on. Undo changes before "

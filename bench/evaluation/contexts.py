@@ -47,6 +47,11 @@ class OpenedTask:
         check_readable(prompts, vocabulary=model.vocabulary, context=model.context)
         return to_batch(prompts, device=model.device)
 
+    def forget(self) -> None:
+        """Let go of the models: what failed on them may have left them changed."""
+        for name in ("subject", "untrained"):
+            vars(self).pop(name, None)
+
     def context(self, progress: Progress) -> TaskContext:
         """Return what a method is given."""
         return TaskContext(
@@ -62,7 +67,8 @@ class OpenedTask:
 
     def control_context(self, progress: Progress) -> TaskContext:
         """Return the same with prompts that do not repeat: nothing happens."""
-        return replace(self.context(progress), prompts=self.prompts.unrepeated)
+        ctx = self.context(progress)
+        return replace(ctx, prompts=ctx.prompts.unrepeated)
 
     def precision(self) -> torch.autocast:
         """Return the circumstances in which methods run.

@@ -90,7 +90,7 @@ def _null(parts: Parts, opened: Opened) -> tuple[Part | None, str | None]:
 
     try:
         return parts.take(UNTRAINED, compute)[0], None
-    except MethodFailedError as error:
+    except (MethodFailedError, OutOfMemoryError) as error:
         return None, as_prose(str(error))
 
 

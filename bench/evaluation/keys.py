@@ -10,6 +10,7 @@ import torch
 
 from bench.cache.entry import Key, Setting
 from bench.methods.discovery import FoundMethod
+from bench.models.memory import kind_of
 from bench.models.subject import SubjectModel
 from bench.results.attribution_record import MethodKey, task_key
 from bench.results.provenance import Provenance, package_version, take_provenance
@@ -97,8 +98,8 @@ def computation_key(
         method=None if found is None else method_key(found),
         method_code=None if found is None else found.code_sha256,
         settings=settings or {},
-        device=device.partition(":")[0],
+        device=kind_of(device),
         seed=seed,
         code=code_digest(),
-        packages=_versions(),
+        packages=_versions() | dict(() if found is None else found.packages),
     )

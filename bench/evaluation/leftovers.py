@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 from transformers import PreTrainedModel
 
+from bench.models.modes import read_modes, set_modes
+
 Fingerprint = dict[str, object]
 
 HOOKS = (
@@ -41,7 +43,7 @@ def fingerprint(module: PreTrainedModel) -> Fingerprint:
         "attributes of modules": [dict(_attributes(part)) for part in parts],
         "the configuration": str(module.config),
         "the attention function": module.config._attn_implementation,
-        "torch's gradient mode": torch.is_grad_enabled(),
+        **read_modes(),
     }
 
 
@@ -93,7 +95,7 @@ def changed(before: Fingerprint, after: Fingerprint) -> list[str]:
 
 def restore_globals(before: Fingerprint) -> None:
     """Undo what would reach other models, too."""
-    torch.set_grad_enabled(bool(before["torch's gradient mode"]))
+    set_modes(before)
     kept = before["hooks on all modules"]
     for hooks, known in zip(_global_hooks(), list(kept), strict=True):  # type: ignore[call-overload]
         for key in set(hooks) - set(known):

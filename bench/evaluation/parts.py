@@ -13,6 +13,7 @@ from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.keys import computation_key, model_provenance
 from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
+from bench.models.modes import usual_modes
 from bench.profiles.attribution import LayerAttribution
 from bench.results.attribution_record import Values
 from bench.tasks.frozen import FrozenModel
@@ -59,9 +60,16 @@ class Parts:
         )
 
     def run(self, ctx: TaskContext) -> tuple[LayerAttribution, float]:
-        """Run the method; see :func:`~bench.evaluation.answers.run_method`."""
-        with self.opened.precision():
-            return run_method(self.found, ctx)
+        """Run the method; see :func:`~bench.evaluation.answers.run_method`.
+
+        After a failure whoever comes next has the models loaded anew.
+        """
+        try:
+            with usual_modes(), self.opened.precision():
+                return run_method(self.found, ctx)
+        except BaseException:  # an interrupt as well: the process may go on
+            self.opened.forget()
+            raise
 
     @property
     def kept(self) -> bool:

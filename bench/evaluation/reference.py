@@ -1,13 +1,11 @@
 """Measure, store and verify references."""
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from bench.cache.cache import Cache
 from bench.cache.entry import Entry, Key, make_entry
@@ -15,6 +13,7 @@ from bench.errors import UserError
 from bench.evaluation.keys import computation_key, model_provenance
 from bench.evaluation.reference_summary import reference_arrays, summarise
 from bench.models.loading import load_model, untrained_like
+from bench.models.modes import usual_modes
 from bench.models.subject import SubjectModel
 from bench.perturbation.gates import gates, refuse_unless_passed
 from bench.perturbation.layout import Progress
@@ -145,7 +144,7 @@ class Stages:
 
     def _measured(self, key: Key, compute: Callable[[], Arrays]) -> Entry:
         started = time.perf_counter()
-        with whole_products():
+        with usual_modes():
             arrays = arrays_to_bytes(compute())
         entry = make_entry(
             key,
@@ -155,17 +154,6 @@ class Stages:
         )
         self.cache.add(entry)
         return entry
-
-
-@contextmanager
-def whole_products() -> Generator[None, None, None]:
-    """Multiply in all bits of float32: GPUs may be told to leave out some (TF32)."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def write_reference(stored: StoredReference, path: Path) -> None:

@@ -58,15 +58,6 @@ class Done:
     error: BenchError | None
     """Why there is no record."""
 
-    @property
-    def spoilt(self) -> bool:
-        """Whether a run failed, after which its models are not for others to run on."""
-        record = self.record
-        if record is None:
-            return True
-        reasons = (record.untrained_reason, record.control_reason, record.cost_reason)
-        return any(reasons)
-
 
 Announce = Callable[[str], Stage]
 """Announces a unit, by what people call it; returns what announces its stages."""
@@ -103,15 +94,8 @@ class Worker:
             record = evaluate_task(parts, stage=stage)
             _check_size(record)
         except BenchError as error:
-            done = Done(None, () if parts is None else tuple(parts.made), error)
-        except BaseException:
-            self.opened.clear()  # what was interrupted is not for others to run on
-            raise
-        else:
-            done = Done(record, tuple(parts.made), None)
-        if done.spoilt:
-            self.opened.clear()
-        return done
+            return Done(None, () if parts is None else tuple(parts.made), error)
+        return Done(record, tuple(parts.made), None)
 
     def _open(self, unit: Unit) -> OpenedTask:
         """Return the unit's task; only the last one's model stays in memory."""

@@ -42,11 +42,14 @@ class RayExecutor:
         """Do all units; what is under way ends with this generator."""
         report = announce("Ray")("methods on tasks")
         report(0, len(units))
+        needs = self._needs(units[0].device)  # a run has one device
         with self._connected() as ray:
-            self._check_resources(ray, units)
-            remote = ray.remote(max_retries=TRIES - 1)(_work)
+            self._check_resources(ray, needs)
+            # told of GPUs here and not with each unit, Ray ends the process after it:
+            # what a process holds of a GPU, and which one, would stay otherwise
+            remote = ray.remote(max_retries=TRIES - 1, **needs)(_work)
             waiting = {
-                remote.options(**self._needs(unit)).remote(
+                remote.options(name=unit.title).remote(
                     unit, self.threads, self.timeout
                 ): unit
                 for unit in units
@@ -59,23 +62,24 @@ class RayExecutor:
                 for reference in waiting:
                     ray.cancel(reference, force=True)
 
-    def _needs(self, unit: Unit) -> dict[str, Any]:
-        gpu = unit.device.startswith("cuda")
-        return {"num_cpus": self.threads, "num_gpus": int(gpu), "name": unit.title}
+    def _needs(self, device: str) -> dict[str, int]:
+        """Return what Ray is to give each unit."""
+        gpu = device.startswith("cuda")
+        return {"num_cpus": self.threads, "num_gpus": int(gpu)}
 
     @property
     def processors(self) -> int | None:
         """How many a cluster on this machine has; all by default."""
         return None if self.workers is None else self.workers * self.threads
 
-    def _check_resources(self, ray: Any, units: Sequence[Unit]) -> None:
+    def _check_resources(self, ray: Any, needs: dict[str, int]) -> None:
         """Refuse what Ray would wait for without end.
 
         Raises:
             UserError: The cluster has too few processors or no GPU.
         """
         there = ray.cluster_resources()
-        needed = {"CPU": self.threads, "GPU": self._needs(units[0])["num_gpus"]}
+        needed = {"CPU": needs["num_cpus"], "GPU": needs["num_gpus"]}
         lacking = [
             name for name, number in needed.items() if there.get(name, 0) < number
         ]

@@ -15,7 +15,11 @@ from typing import Literal
 from bench.errors import MethodError, UnknownNameError
 from bench.methods.catalogue import built_in
 from bench.methods.protocol import Method
-from bench.methods.requirements import check_requirements
+from bench.methods.requirements import (
+    Versions,
+    check_requirements,
+    installed_versions,
+)
 from bench.tasks.digest import sha256_of_file, sha256_of_python
 
 GROUP = "bench.methods"
@@ -39,6 +43,8 @@ class FoundMethod:
     """What finds it again on this machine, from any folder."""
     code_sha256: str = ""
     """Over all Python files that come with the source, when it was loaded."""
+    packages: Versions = ()
+    """What else it says it needs, as installed here."""
 
 
 def _code_of(file: Path) -> str:
@@ -73,7 +79,8 @@ def find_method(name: str) -> FoundMethod:
     if name in plugins:
         plugin = plugins[name]
         method = _from_module(plugin.module, plugin.attr, origin="entry-point")
-        return replace(method, called=name)
+        needed = () if plugin.dist is None else plugin.dist.requires or ()
+        return replace(method, called=name, packages=installed_versions(needed))
     known = built_in()
     if name in known:
         module, _, attribute = known[name].place.partition(":")
@@ -95,7 +102,7 @@ def _from_file(path: Path, attribute: str) -> FoundMethod:
         raise MethodError(
             f"There is no method file '{path}'. Write one with: bench init {path.stem}"
         )
-    check_requirements(path.read_text(errors="replace"), where=str(path))
+    packages = check_requirements(path.read_text(errors="replace"), where=str(path))
     spec = importlib.util.spec_from_file_location(f"bench_user_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise MethodError(f"'{path}' is not a Python file.")
@@ -106,7 +113,7 @@ def _from_file(path: Path, attribute: str) -> FoundMethod:
     found = _pick(module, attribute, where=str(path))
     file = path.resolve()
     digest, called = sha256_of_file(path), f"{file}:{found.name}"
-    return FoundMethod(found, "file", path.name, digest, file, called, digest)
+    return FoundMethod(found, "file", path.name, digest, file, called, digest, packages)
 
 
 def _from_module(name: str, attribute: str, *, origin: Origin) -> FoundMethod:

@@ -12,6 +12,7 @@ is missing is said in one message and not by the first import that fails.
 
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -24,19 +25,27 @@ BLOCK = re.compile(r"^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MUL
 """The block's reference expression, for the type ``script`` alone."""
 
 
+Versions = tuple[tuple[str, str], ...]
+"""Packages and versions, in order of names."""
+
+
 class Metadata(BaseModel):
     """What is read of the block; other keys belong to other tools."""
 
     dependencies: tuple[str, ...] = ()
 
 
-def check_requirements(source: str, *, where: str) -> None:
+def check_requirements(source: str, *, where: str) -> Versions:
     """Compare the packages that a method file asks for with those installed.
+
+    Returns:
+        The packages and the versions that are installed.
 
     Raises:
         MethodError: The block cannot be read, or packages are missing.
     """
     missing: list[str] = []
+    there: dict[str, str] = {}
     needed = [r for r in _read(source, where=where) if _applies(r)]
     for requirement in needed:
         found = _installed(requirement.name)
@@ -44,12 +53,22 @@ def check_requirements(source: str, *, where: str) -> None:
             missing.append(f"{requirement} (not installed)")
         elif not requirement.specifier.contains(found, prereleases=True):
             missing.append(f"{requirement} (found {found})")
+        else:
+            there[requirement.name] = found
     if missing:
         wanted = " ".join(f"'{requirement}'" for requirement in needed)
         raise MethodError(
             f"'{where}' needs packages that are missing: {', '.join(missing)}. "
             f"Install them with: pip install {wanted}"
         )
+    return tuple(sorted(there.items()))
+
+
+def installed_versions(requirements: Iterable[str]) -> Versions:
+    """Return those of a distribution's requirements that are installed here."""
+    names = {r.name for r in map(Requirement, requirements) if _applies(r)}
+    found = {name: _installed(name) for name in names}
+    return tuple(sorted((name, v) for name, v in found.items() if v is not None))
 
 
 def _read(source: str, *, where: str) -> list[Requirement]:

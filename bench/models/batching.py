@@ -1,6 +1,7 @@
 """Work through rows a few at a time, fewer when memory runs out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -30,20 +31,39 @@ def by_rows(
     start, size = 0, min(at_once or n_rows, n_rows)
     while start < n_rows:
         try:
-            done.append(work(slice(start, start + size)))
+            done.append(work(slice(start, min(start + size, n_rows))))
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
             if size == 1:
-                raise OutOfMemoryError(
-                    "A single prompt does not fit into memory: "
-                    f"{str(error).splitlines()[0]} Use a device with more memory, "
-                    "such as --device cuda, or a method that keeps less."
-                ) from error
+                raise _too_large("A single prompt", error) from error
             size = (size + 1) // 2
             continue
         start += size
     return done
+
+
+@contextmanager
+def fitting(what: str) -> Generator[None, None, None]:
+    """Say what it was that did not fit into memory.
+
+    Raises:
+        OutOfMemoryError: It did not.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+        raise _too_large(what, error) from error
+
+
+def _too_large(what: str, error: RuntimeError) -> OutOfMemoryError:
+    reason = str(error).splitlines()[0].rstrip(".")
+    return OutOfMemoryError(
+        f"{what} does not fit into memory: {reason}. Use a device with more memory, "
+        "such as --device cuda, or a method that keeps less."
+    )
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

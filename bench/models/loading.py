@@ -14,6 +14,7 @@ from transformers import (
 
 from bench.errors import FileFormatError, MissingExtraError, UserError
 from bench.models.architectures.registry import find_architecture
+from bench.models.batching import fitting
 from bench.models.memory import SEVERAL
 from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
@@ -29,20 +30,22 @@ def load_model(task: Task, *, device: str) -> SubjectModel:
         FileFormatError: The weights do not fit the configuration, or the model is not
             what the task file says.
         ModelUnavailableError: A hub model cannot be had.
+        OutOfMemoryError: The device has too little memory for it.
         UserError: The architecture or the device is unknown.
     """
     check_device(device)
     task.verify_model()
     source = task.spec.model
     architecture = find_architecture(source.architecture)
-    module = _load_module(task, device)
+    with fitting(f"The model of '{task.id}'"):
+        module = _prepared(_load_module(task, device), device)
     found = module.config.model_type
     if found != architecture.model_type:
         raise FileFormatError(
             f"The model of '{task.id}' is of type '{found}'; its task file says "
             f"'{architecture.model_type}'. Correct [model] architecture."
         )
-    model = SubjectModel(_prepared(module, device), architecture)
+    model = SubjectModel(module, architecture)
     if len(model.blocks) != source.blocks:
         raise FileFormatError(
             f"The model of '{task.id}' has {len(model.blocks)} blocks; its task file "
@@ -92,7 +95,16 @@ def _prepared(module: PreTrainedModel, device: str) -> PreTrainedModel:
 
 
 def untrained_like(model: SubjectModel, *, seed: int) -> SubjectModel:
-    """Build a freshly initialised model of the same shape: a null to compare with."""
+    """Build a freshly initialised model of the same shape: a null to compare with.
+
+    Raises:
+        OutOfMemoryError: There is too little memory for a second one.
+    """
+    with fitting("An untrained model beside the task's"):
+        return SubjectModel(_untrained(model, seed), model.architecture)
+
+
+def _untrained(model: SubjectModel, seed: int) -> PreTrainedModel:
     config = AutoConfig.for_model(**model.module.config.to_dict())
     module = initialised(config, seed=seed, dtype=model.dtype)
     if on_several_devices(model):
@@ -101,10 +113,8 @@ def untrained_like(model: SubjectModel, *, seed: int) -> SubjectModel:
         places = accelerate.infer_auto_device_map(
             module, no_split_module_classes=[type(model.blocks[0]).__name__]
         )
-        module = accelerate.dispatch_model(module, device_map=places)
-        return SubjectModel(module, model.architecture)
-    prepared = _prepared(module, str(model.device))
-    return SubjectModel(prepared, model.architecture)
+        return accelerate.dispatch_model(module, device_map=places)
+    return _prepared(module, str(model.device))
 
 
 def initialised(

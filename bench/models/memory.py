@@ -24,6 +24,13 @@ SEVERAL = "auto"
 """Instead of a device: as many as a model needs."""
 
 
+def kind_of(device: str) -> str:
+    """Return the kind of device that computes; of several it does not matter which."""
+    if device != SEVERAL:
+        return torch.device(device).type
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def count_parameters(config: PreTrainedConfig) -> int:
     """Count the weights that a configuration asks for, without making them."""
     with torch.device("meta"):
@@ -45,14 +52,16 @@ def bytes_needed(config: PreTrainedConfig) -> int:
 def numbers_per_prompt(*, points: int, width: int, length: int) -> int:
     """Estimate the numbers alive at once for each prompt under ablations.
 
-    A batch of runs is under way; the clean run keeps points, keys and values; and the
-    clean run under each ablation keeps its last point, and keys and values of later
-    blocks at the first half of the positions, where sources are.
+    A batch of runs is under way; the clean run keeps points, keys and values; sections
+    write something else, which is taken from another run; and the clean run under each
+    ablation keeps its last point, and keys and values of later blocks at the first half
+    of the positions, where sources are.
     """
     batch = STATES * points * GROUP
     clean = 2 * points
+    replaced = 2 * points
     ablated = points + (points // 2) ** 2
-    return width * length * (batch + clean + ablated)
+    return width * length * (batch + clean + replaced + ablated)
 
 
 def bytes_available(device: str) -> int:

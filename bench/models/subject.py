@@ -1,6 +1,6 @@
 """Subject models: a transformers module together with where its sections are."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -19,10 +19,6 @@ class SubjectModel:
 
     module: PreTrainedModel
     architecture: Architecture
-    _means: dict[tuple[int, int], Tensor] = field(
-        default_factory=dict, repr=False, compare=False
-    )
-    """The mean row of the unembedding, by the state of its weights."""
 
     @cached_property
     def blocks(self) -> tuple[nn.Module, ...]:
@@ -77,13 +73,14 @@ class SubjectModel:
     ) -> Float[Tensor, "*at"]:
         """Return tokens' logits minus the mean logit.
 
-        Where logits are linear the vocabulary need not be gone through: the mean of
-        logits is the logit of the mean row.
+        Where logits are linear the vocabulary need not be gone through at every
+        position: the mean of logits is the logit of the mean row.
         """
         if self._reads_linearly:
-            rows = self.unembedding[tokens.to(self.unembedding.device)]
-            directions = (rows - self._mean_row).to(normed.device)
-            return (normed * directions).sum(dim=-1)
+            matrix = self.unembedding
+            # taken anew each time: nothing tells of weights written to through .data
+            directions = matrix[tokens.to(matrix.device)] - matrix.mean(dim=0)
+            return (normed * directions.to(normed.device)).sum(dim=-1)
         logits = self.unembed(normed)
         own = logits.gather(-1, tokens[..., None]).squeeze(-1)
         return own - logits.mean(dim=-1)
@@ -94,16 +91,6 @@ class SubjectModel:
         module = self._unembedding_module
         fetched = module.weight.is_meta
         return self._logit_cap is None and module.bias is None and not fetched
-
-    @property
-    def _mean_row(self) -> Float[Tensor, " d"]:
-        """The unembedding's mean row, computed anew when its weights were changed."""
-        weight = self.unembedding
-        state = (id(weight), weight._version)
-        if state not in self._means:
-            self._means.clear()
-            self._means[state] = weight.mean(dim=0)
-        return self._means[state]
 
     @property
     def _logit_cap(self) -> float | None:

@@ -82,8 +82,8 @@ class Bench:
         """
 
         def counted(prompts: slice) -> T:
-            first, size = prompts.start, len(range(len(self))[prompts])
-            done = first * steps
+            size = prompts.stop - prompts.start
+            done = prompts.start * steps
 
             def step(count: int) -> None:
                 nonlocal done

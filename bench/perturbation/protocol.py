@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from torch import Tensor
 
 from bench.models.subject import SubjectModel
 from bench.perturbation.layout import Bench, Progress, lay_out, no_progress
 from bench.perturbation.measurement import Measurement, excess
 from bench.perturbation.regime import STRENGTHS, find_regime
-from bench.perturbation.replacements import clean_writes, mean_of_others, resampled
+from bench.perturbation.replacements import Replacement, mean_of_others, resampled
 from bench.perturbation.stages import (
     Arrays,
     ablated_signatures,
@@ -134,14 +133,14 @@ def _resample_ablation(
 def _ablation(
     bench: Bench,
     stage: str,
-    replace: Callable[[Tensor], Tensor],
+    replace: Callable[[Bench], Replacement],
     strength: float | None,
     remember: Remember,
 ) -> Arrays:
     def compute(progress: Progress) -> Arrays:
         return ablated_signatures(
             bench,
-            replace(clean_writes(bench)),
+            replace(bench),
             strength=strength,
             progress=progress,
         )

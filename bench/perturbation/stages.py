@@ -20,6 +20,7 @@ from bench.models.run import run
 from bench.perturbation.differences import difference_at
 from bench.perturbation.layout import Bench, Progress, Step
 from bench.perturbation.readout import CONTROL, COPY
+from bench.perturbation.replacements import Replacement
 from bench.perturbation.response import Probing
 
 Arrays = dict[str, Float[np.ndarray, "..."]]
@@ -86,9 +87,7 @@ def full_response(
         return found
 
     parts = bench.by_chunks(work, steps=len(sets), progress=progress)
-    return means | {
-        key: np.concatenate([part[key] for part in parts]) for key in parts[0]
-    }
+    return means | _joined(parts)
 
 
 def _read_all(
@@ -114,7 +113,7 @@ def _read_all(
 
 def ablated_signatures(
     bench: Bench,
-    replacements: Float[Tensor, "S P T d"],
+    replacement: Replacement,
     *,
     strength: float | None,
     progress: Progress,
@@ -123,8 +122,8 @@ def ablated_signatures(
 
     Args:
         bench: What to measure.
-        replacements: What each section writes instead, for each prompt. Control prompts
-            get the same writes as the repeated prompts they belong to.
+        replacement: What each section writes instead. Control prompts get the same
+            writes as the repeated prompts they belong to.
         strength: Perturbation strength.
         progress: Called after every group of sources of some prompts.
 
@@ -135,7 +134,7 @@ def ablated_signatures(
 
     def work(prompts: slice, step: Step) -> tuple[Tensor, Tensor]:
         part = bench.rows(prompts)
-        writes = replacements[:, prompts]
+        writes = replacement(prompts)
         repeated, final = _ablated(part, part.repeated, writes, strength, step)
         control, _ = _ablated(part, part.control, writes, strength, step)
         return repeated - control, _logits(part, final)
@@ -189,19 +188,30 @@ def plain_behaviour(bench: Bench, *, progress: Progress) -> Arrays:
         ``logit``, ``first_loss``, ``second_loss`` [P] in nats, and the residual's mean
         norm growth over each section at the copy sites, ``norm_growth`` [S].
     """
-    with torch.no_grad():
-        trace = run(bench.model, bench.batch.clean)
-    logits = trace.logits
-    first, second = half_losses(logits, bench.batch)
-    mask = bench.batch.site_mask[..., 0]
-    norms = (trace.points.norm(dim=-1) * mask).sum(dim=(1, 2)) / mask.sum()
-    progress(1, 1)
-    return {
-        "logit": _numpy(centred_logit(logits, bench.batch)),
-        "first_loss": _numpy(first),
-        "second_loss": _numpy(second),
-        "norm_growth": _numpy(norms.diff()),
-    }
+
+    def work(prompts: slice, step: Step) -> Arrays:
+        batch = bench.batch.rows(prompts)
+        with torch.no_grad():
+            trace = run(bench.model, batch.clean)
+            logits = trace.logits
+        first, second = half_losses(logits, batch)
+        mask = batch.site_mask[..., 0]
+        norms = (trace.points.norm(dim=-1) * mask).sum(dim=2) / mask.sum(dim=1)
+        step(1)
+        return {
+            "logit": _numpy(centred_logit(logits, batch)),
+            "first_loss": _numpy(first),
+            "second_loss": _numpy(second),
+            "norm_growth": _numpy(norms.diff(dim=0).T),
+        }
+
+    found = _joined(bench.by_chunks(work, steps=1, progress=progress))
+    return found | {"norm_growth": found["norm_growth"].mean(axis=0)}
+
+
+def _joined(parts: Sequence[Arrays]) -> Arrays:
+    """Put the arrays of chunks of prompts one after the other."""
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
 def _numpy(tensor: Tensor) -> Float[np.ndarray, "..."]:

@@ -216,4 +216,10 @@ def read_attribution(path: Path) -> AttributionRecord:
         return record
     beside = path.with_suffix(ARRAYS)
     arrays = read_bounded(beside, limit=LARGEST_ARRAYS)
-    return with_arrays(record, arrays, file=str(beside))
+    try:
+        return with_arrays(record, arrays, file=str(beside))
+    except FileFormatError as error:
+        raise FileFormatError(
+            f"{error} Both are written by one run, which may have been interrupted: "
+            "run the same bench evaluate again."
+        ) from None

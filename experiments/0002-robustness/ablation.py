@@ -20,11 +20,22 @@ from bench.models.edits import replace_write
 from bench.models.run import run
 from bench.models.subject import SubjectModel
 from bench.perturbation.layout import Bench
-from bench.perturbation.replacements import clean_writes, mean_of_others, resampled
+from bench.perturbation.replacements import clean_writes
 from bench.perturbation.response import Probing
 from bench.perturbation.stages import CONTROL, COPY
 
 Writes = Float[Tensor, "S P T d"]
+
+
+def _mean_of_others(writes: Writes) -> Writes:
+    """Average each section's write over all other prompts."""
+    n_prompts = writes.shape[1]
+    return (writes.sum(dim=1, keepdim=True) - writes) / (n_prompts - 1)
+
+
+def _resampled(writes: Writes) -> Writes:
+    """Take each section's write from the next prompt."""
+    return writes.roll(-1, dims=1)
 
 
 def _resampled_again(writes: Writes) -> Writes:
@@ -34,19 +45,19 @@ def _resampled_again(writes: Writes) -> Writes:
 
 def _pooled(writes: Writes) -> Writes:
     """Average over all other prompts and over positions."""
-    return mean_of_others(writes).mean(dim=2, keepdim=True).expand_as(writes)
+    return _mean_of_others(writes).mean(dim=2, keepdim=True).expand_as(writes)
 
 
 def _rescaled(writes: Writes) -> Writes:
     """Take the mean of all other prompts, made as long as writes usually are."""
-    mean = mean_of_others(writes)
-    length = mean_of_others(writes.norm(dim=-1, keepdim=True))
+    mean = _mean_of_others(writes)
+    length = _mean_of_others(writes.norm(dim=-1, keepdim=True))
     return mean * length / mean.norm(dim=-1, keepdim=True)
 
 
 REPLACEMENTS: dict[str, Callable[[Writes], Writes]] = {
-    "mean": mean_of_others,
-    "resample": resampled,
+    "mean": _mean_of_others,
+    "resample": _resampled,
     "resample-2": _resampled_again,
     "pooled": _pooled,
     "zero": torch.zeros_like,
@@ -177,5 +188,5 @@ def replaced_writes(bench: Bench, kind: str) -> Writes:
 def shrinkage(bench: Bench) -> Float[np.ndarray, " S"]:
     """Return how long the mean write is relative to writes, in the second half."""
     writes = clean_writes(bench)[:, :, bench.batch.clean.shape[1] // 2 + 1 :]
-    mean = mean_of_others(writes).norm(dim=-1).mean(dim=(1, 2))
+    mean = _mean_of_others(writes).norm(dim=-1).mean(dim=(1, 2))
     return (mean / writes.norm(dim=-1).mean(dim=(1, 2))).double().numpy()

@@ -45,6 +45,7 @@ from bench.models.planted.build import build_planted
 from bench.models.subject import SubjectModel
 from bench.models.weights import load_folder
 from bench.perturbation.layout import no_progress
+from bench.perturbation.replacements import given
 from bench.perturbation.stages import ablated_signatures, full_response
 from bench.tasks.planted import PlantedRecipe
 
@@ -119,7 +120,9 @@ def check_building_blocks(model: SubjectModel, *, path: Path) -> None:
     sections = [(section,) for section in range(model.n_sections)]
     found = ablated_readings(bench, writes, strength=1e-3, ablations=sections)
     excess = found[..., 0] - found[..., 1]
-    stage = ablated_signatures(bench, writes, strength=1e-3, progress=no_progress)
+    stage = ablated_signatures(
+        bench, given(writes), strength=1e-3, progress=no_progress
+    )
     response = full_response(bench, strength=1e-3, progress=no_progress)
     ours = measure_cell(model, setting)
     gain = response["repeated_gain"] - response["control_gain"]

@@ -23,7 +23,7 @@ from rich.progress import track
 from bench.models.planted.build import build_planted
 from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import copy_ratio, excess
-from bench.perturbation.replacements import clean_writes, mean_of_others
+from bench.perturbation.replacements import mean_of_others
 from bench.perturbation.stages import (
     Arrays,
     ablated_signatures,
@@ -50,7 +50,7 @@ def measure(architecture: str, seed: int, *, blocks: int) -> Found:
     every = lay_out(
         model, [p for p in drawn if p.split == "reference"], seed=0, chunk=4
     )
-    means = mean_of_others(clean_writes(every))[:, :MEASURED]
+    means = mean_of_others(every)
     bench = every.first(MEASURED)
     response = full_response(bench, strength=STRENGTH, progress=no_progress)
     ablated = ablated_signatures(bench, means, strength=STRENGTH, progress=no_progress)

@@ -16,7 +16,13 @@ from torch.testing import assert_close
 from bench.perturbation.layout import Bench
 from tests.benchmarks.speed.engines import RIVALS
 from tests.benchmarks.speed.memory import peak_bytes
-from tests.benchmarks.speed.models import GPT2_SMALL, TINY, random_bench, random_model
+from tests.benchmarks.speed.models import (
+    GPT2_SMALL,
+    TINY,
+    random_bench,
+    random_model,
+    with_sources,
+)
 from tests.benchmarks.speed.workloads import (
     our_ablations,
     our_responses,
@@ -28,9 +34,10 @@ WORKLOADS = {
     "responses": (our_responses, rival_responses),
     "ablations": (our_ablations, rival_ablations),
 }
-FEW = 1
-"""Prompts whose results are compared."""
-TIMED_PROMPTS = {"responses": 4, "ablations": 1}
+EVERY = {"responses": 1, "ablations": 4}
+"""Of so many sources one is timed; of whole runs under ablations there are many."""
+FEW = 8
+"""The same for what is compared, and for peak memory."""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +61,14 @@ def engines(laid_out: Bench) -> dict[str, Callable[[str, Bench], Tensor]]:
 def expectations(
     laid_out: Bench, engines: dict[str, Callable[[str, Bench], Tensor]]
 ) -> dict[str, Tensor]:
-    """What each workload gives with plain hooks, for the first prompts."""
-    few = laid_out.first(FEW)
+    """What each workload gives with plain hooks, for few sources."""
+    few = some_sources(laid_out, FEW)
     return {work: engines["plain_hooks"](work, few) for work in WORKLOADS}
+
+
+def some_sources(bench: Bench, step: int) -> Bench:
+    """Take one of so many sources."""
+    return with_sources(bench, range(0, bench.repeated.n_sources, step))
 
 
 def by_whole_runs(forward: Callable, work: str, prompts: Bench) -> Tensor:
@@ -76,8 +88,8 @@ def test_reference_work(
 ) -> None:
     """All engines find the same responses."""
     benchmark.group = f"reference: {work}"
-    prompts = laid_out.first(TIMED_PROMPTS[work])
-    few, found = laid_out.first(FEW), list[Tensor]()
+    prompts, few = (some_sources(laid_out, step) for step in (EVERY[work], FEW))
+    found: list[Tensor] = []
     # the first run is for the answer and for memory; looking on takes time
     peak = peak_bytes(lambda: found.append(engines[name](work, few)))
     expected = expectations[work]

@@ -4,7 +4,7 @@ In an ordinary run these are tests that operations grow linearly and batches not
 all; `make bench` takes the times.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,11 +15,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.models.counting import count_operations
 from bench.perturbation.layout import Bench, no_progress
-from bench.perturbation.readout import Readouts
-from bench.perturbation.replacements import clean_writes, mean_of_others
-from bench.perturbation.stages import ablated_signatures, full_response
+from bench.perturbation.replacements import mean_of_others
+from bench.perturbation.stages import ablated_signatures, full_response, plain_behaviour
 from tests.benchmarks.speed.memory import peak_bytes
-from tests.benchmarks.speed.models import Shape, random_bench, random_model
+from tests.benchmarks.speed.models import (
+    Shape,
+    random_bench,
+    random_model,
+    with_sources,
+)
 from tests.benchmarks.speed.workloads import our_responses
 
 MIDDLE = Shape(blocks=4, width=256, heads=4, vocabulary=500, period=16, prompts=4)
@@ -41,13 +45,14 @@ def test_scaling(benchmark: BenchmarkFixture, axis: str, value: int) -> None:
     benchmark.group = f"scaling: {axis}"
     shape = replace(MIDDLE, **{axis: value}) if benchmark.enabled else SMALL
     bench = random_bench(shape, random_model(shape))
-    found = benchmark.pedantic(
+    responses = benchmark.pedantic(
         our_responses, args=(bench,), rounds=ROUNDS, warmup_rounds=1
     )
-    assert found.isfinite().all()
-    assert len(found) == shape.prompts
+    assert responses.isfinite().all()
+    assert len(responses) == shape.prompts
     if axis in MEMORY_AXES:
-        benchmark.extra_info["peak_bytes"] = peaks(bench)
+        found = peaks(bench)
+        benchmark.extra_info["peak_bytes"] = [found["responses"], found["ablations"]]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -88,18 +93,17 @@ def test_operations_are_linear(axis: str) -> None:
     assert operations(**{axis: 6}) == 3 * operations(**{axis: 2})
 
 
-def peaks(bench: Bench) -> list[int]:
-    """Measure the peak memory of a reference's two kinds of stages.
-
-    What sections write instead is there before; it is kept for all prompts. Answers
-    are numpy's.
-    """
+def peaks(bench: Bench) -> dict[str, int]:
+    """Measure the peak memory of a reference's stages; answers are numpy's."""
     options: dict[str, Any] = {"strength": 0.01, "progress": no_progress}
-    writes = mean_of_others(clean_writes(bench))
-    return [
-        peak_bytes(lambda: full_response(bench, **options)),
-        peak_bytes(lambda: ablated_signatures(bench, writes, **options)),
-    ]
+    stages: dict[str, Callable[[], object]] = {
+        "behaviour": lambda: plain_behaviour(bench, progress=no_progress),
+        "responses": lambda: full_response(bench, **options),
+        "ablations": lambda: ablated_signatures(
+            bench, mean_of_others(bench), **options
+        ),
+    }
+    return {name: peak_bytes(stage) for name, stage in stages.items()}
 
 
 def small_bench(**changes: int) -> Bench:
@@ -121,19 +125,9 @@ def test_memory_is_flat_in_sources() -> None:
     So it is under ablations; the answer to all responses has numbers of each source.
     """
     many = small_bench(period=32, vocabulary=128)
-    chosen = [0, 1, -2, -1]  # the longest runs, and the latest that needs a past
-    positions, tangents = many.repeated.positions, many.repeated.tangents
-    probing = replace(
-        many.repeated, positions=positions[:, chosen], tangents=tangents[:, chosen]
-    )
-    few = replace(
-        many,
-        repeated=probing,
-        control=replace(
-            probing, ids=many.control.ids, embeddings=many.control.embeddings
-        ),
-        readouts=Readouts(many.readouts.weights[:, :, chosen]),
-    )
+    # the longest runs, and the latest that needs a past
+    few = with_sources(many, [0, 1, -2, -1])
 
     assert many.repeated.n_sources > 7 * few.repeated.n_sources
-    assert peaks(few)[1] == pytest.approx(peaks(many)[1], rel=0.1)
+    less, more = peaks(few)["ablations"], peaks(many)["ablations"]
+    assert less == pytest.approx(more, rel=0.1)

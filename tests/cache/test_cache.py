@@ -151,8 +151,18 @@ def test_an_entry_that_cannot_be_read(cache: Cache) -> None:
 
     assert cache.find(KEY) is None
     assert [stored.problem for stored in cache.stored()] == [
-        f"'{path_of(cache)}' cannot be read: Permission denied."
+        f"'{path_of(cache)}' cannot be read: Permission denied. It may be sound: make "
+        "it readable. Only prune --all removes it."
     ]
+
+
+def test_an_unfinished_file_that_is_finished_meanwhile(cache: Cache) -> None:
+    """Its writer gave it its name after it was listed."""
+    cache.add(entry())
+    beside = path_of(cache).with_suffix(".partial")
+    beside.symlink_to("nowhere")  # listed, and not there
+
+    assert cache.abandoned() == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

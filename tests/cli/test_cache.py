@@ -85,6 +85,9 @@ def test_verify(bench: Bench, cache: Cache) -> None:
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("1 of 3 entries are spoilt. Clear them with: bench cache")
     assert str(path) in ran.err
+    assert "bench cache prune --write\n" in ran.err
+    ran = bench("cache", "verify", "--cache", cache.folder)
+    assert f"bench cache prune --write --cache {cache.folder}\n" in ran.err
     assert "spoilt" in bench("cache", "ls").out
 
 

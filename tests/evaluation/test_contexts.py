@@ -66,6 +66,29 @@ def test_control_context_has_nothing_that_repeats(opened: OpenedTask) -> None:
     assert control.subject is own.subject
 
 
+def test_what_is_written_to_prompts_stays_in_the_run(opened: OpenedTask) -> None:
+    """Control prompts are copies, too."""
+    before = opened.prompts.clone()
+    prompts = opened.control_context(quiet).first_prompts(2).prompts
+    for name in ("clean", "corrupt", "control", "sources", "sites"):
+        getattr(prompts, name).zero_()
+        assert getattr(opened.prompts, name).equal(getattr(before, name))
+
+
+def test_models_are_loaded_anew_after_a_failure(opened: OpenedTask) -> None:
+    """What is forgotten is another model of the same weights."""
+    ctx, blank = opened.context(quiet), opened.untrained
+    next(iter(ctx.model.parameters())).zero_()
+    opened.forget()
+    again = opened.context(quiet)
+
+    assert again.subject is not ctx.subject
+    assert next(iter(again.model.parameters())).any()
+    assert opened.untrained is not blank
+    opened.forget()
+    opened.forget()  # nothing there is nothing to forget
+
+
 def test_untrained_context_has_another_model(opened: OpenedTask) -> None:
     """The same prompts on weights that were never trained, the same ones each time."""
     own, blank = opened.context(quiet), opened.untrained_context(quiet)

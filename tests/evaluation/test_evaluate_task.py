@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.evaluation.evaluate_task import evaluate_task
 from bench.evaluation.keys import method_key
 from bench.evaluation.parts import Parts
 from bench.methods.discovery import FoundMethod, find_method
+from bench.models.modes import read_modes, set_modes
 from bench.results.provenance import DType
 from bench.tasks.spec import Task, read_task
 
@@ -107,6 +109,87 @@ def test_what_is_trained_in_bfloat16_changes(task: Task) -> None:
         after = layer(inputs)
 
     assert torch.allclose(after - before, torch.full((2, 2), 2.0).bfloat16(), atol=0.1)
+
+
+def test_methods_run_in_the_usual_modes(
+    find_trial: Callable[..., FoundMethod], task: Task
+) -> None:
+    """Whatever a file told torch when it was loaded is not there, and is put back."""
+    found = find_trial(
+        "whole = torch.get_float32_matmul_precision() == 'highest'",
+        "usual = torch.get_default_dtype() is torch.float32",
+        "graded = torch.is_grad_enabled()",
+        "return LayerAttribution(1.0 * np.array([whole, usual, graded, 3]))",
+    )
+    before = read_modes()
+    others: dict[str, object] = dict(
+        zip(before, (False, torch.float64, "medium"), strict=True)
+    )
+    try:
+        set_modes(others)
+        record = evaluate_task(parts(found, task, 0), stage=stage)
+        assert read_modes() == others
+    finally:
+        set_modes(before)
+
+    assert record.values == (1.0, 1.0, 1.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    "line", ["raise ValueError", "raise KeyboardInterrupt", "ctx.model.train()", "pass"]
+)
+def test_nobody_runs_on_what_a_failed_run_left(
+    find_trial: Callable[..., FoundMethod], task: Task, line: str
+) -> None:
+    """After a failure or an interruption models are loaded anew; else they stay."""
+    mine = parts(find_trial(line, "return LayerAttribution(np.arange(4.0))"), task, 0)
+    ctx = mine.opened.context(stage(""))
+    with nullcontext() if line == "pass" else pytest.raises(BaseException):
+        mine.run(ctx)
+
+    assert (mine.opened.subject is ctx.subject) == (line == "pass")
+
+
+def test_a_model_left_changed_is_not_run_again(
+    find_trial: Callable[..., FoundMethod], task: Task
+) -> None:
+    """A cost is counted on the model as it was, though the control has changed it."""
+    found = find_trial(
+        "weight = ctx.model.lm_head.weight",
+        "whole = float(weight.abs().sum()) > 0",
+        "if ctx.prompts.clean.equal(ctx.prompts.control): weight.data.zero_()",
+        "assert whole, 'zeros'",
+        "return LayerAttribution(np.arange(4.0))",
+    )
+    record = evaluate_task(parts(found, task, 0), stage=stage)
+
+    assert "left the model changed (weights" in str(record.control_reason)
+    assert record.cost_reason is None
+    assert record.cost_forward_equivalents == 0
+
+
+def test_no_room_for_the_null(
+    find_trial: Callable[..., FoundMethod],
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer is kept, though an untrained model does not fit beside the task's."""
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("bench.models.loading.initialised", full)
+    found = find_trial("return LayerAttribution(np.arange(4.0))")
+    record = evaluate_task(parts(found, task, 0), stage=stage)
+
+    assert record.values == (0.0, 1.0, 2.0, 3.0)
+    assert record.untrained is None
+    assert record.untrained_reason == (
+        "An untrained model beside the task's does not fit into memory: "
+        "DefaultCPUAllocator: can't allocate memory. Use a device with more memory, "
+        "such as --device cuda, or a method that keeps less."
+    )
+    assert record.control is not None
 
 
 def test_seed_reaches_the_method(

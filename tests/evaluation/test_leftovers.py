@@ -6,6 +6,7 @@ from bench.errors import MethodFailedError
 from bench.evaluation.answers import run_method
 from bench.methods.context import TaskContext
 from bench.methods.discovery import FoundMethod
+from bench.models.modes import read_modes, set_modes
 from bench.models.subject import SubjectModel
 
 ANSWER = "return LayerAttribution(np.arange(4.0))"
@@ -51,17 +52,34 @@ def test_changes_to_the_model_are_refused(
         run_method(find_trial(line, ANSWER), own_context)
 
 
-def test_gradient_mode_is_watched(
-    own_context: TaskContext, find_trial: Callable[..., FoundMethod]
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("torch.set_grad_enabled(False)", "torch's gradient mode"),
+        ("torch.set_default_dtype(torch.float64)", "torch's default type"),
+        (
+            "torch.set_float32_matmul_precision('medium')",
+            "torch's precision of products",
+        ),
+    ],
+)
+@pytest.mark.parametrize("ending", [ANSWER, "raise ValueError('no')"])
+def test_modes_are_watched_and_restored(
+    own_context: TaskContext,
+    find_trial: Callable[..., FoundMethod],
+    line: str,
+    named: str,
+    ending: str,
 ) -> None:
-    """A method may not switch gradients off for those after it."""
-    import torch
-
+    """A method may not change what torch does for those after it, nor if it fails."""
+    before = read_modes()
+    message = named if ending == ANSWER else "raised ValueError: no"
     try:
-        with pytest.raises(MethodFailedError, match="torch's gradient mode"):
-            run_method(find_trial("torch.set_grad_enabled(False)", ANSWER), own_context)
+        with pytest.raises(MethodFailedError, match=message):
+            run_method(find_trial(line, ending), own_context)
+        assert read_modes() == before
     finally:
-        torch.set_grad_enabled(True)
+        set_modes(before)
 
 
 def test_hooks_on_all_modules_are_refused_and_removed(
@@ -73,6 +91,9 @@ def test_hooks_on_all_modules_are_refused_and_removed(
     line = "torch.nn.modules.module.register_module_forward_hook(lambda *_: None)"
     with pytest.raises(MethodFailedError, match="hooks on all modules"):
         run_method(find_trial(line, ANSWER), own_context)
+    assert not module._global_forward_hooks
+    with pytest.raises(MethodFailedError, match="raised ZeroDivisionError"):
+        run_method(find_trial(line, "1 / 0"), own_context)
     assert not module._global_forward_hooks
 
 

@@ -16,7 +16,7 @@ from bench.evaluation.contexts import OpenedTask
 from bench.evaluation.evaluate_task import Stage, evaluate_task
 from bench.evaluation.parts import PARTS, Part, Parts
 from bench.evaluation.run import Outcome, Plan, Settings, result_path, run_methods
-from bench.evaluation.units import Done, Unit, Worker
+from bench.evaluation.units import Unit, Worker
 from bench.execution.local import LocalExecutor
 from bench.methods.discovery import FoundMethod, find_method
 from bench.methods.protocol import Method
@@ -339,54 +339,6 @@ def test_a_result_that_is_too_large_is_not_written(
     assert not list((tmp_path / "out").rglob("*.json"))
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_nobody_runs_on_what_a_failed_run_left(
-    fails: bool,
-    evaluation: Evaluation,
-    tasks: tuple[Task, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """After a failure the model is loaded anew; else one is enough for all."""
-    if fails:
-        evaluation.errors[tasks[0].id] = MethodFailedError("left the model changed")
-    others = [
-        replace(FOUND, method=replace(FOUND.method, name=name), called=name)
-        for name in ("one", "other")
-    ]
-    monkeypatch.setattr(
-        units, "find_method", {found.called: found for found in others}.get
-    )
-    plans = [Plan(found, tmp_path / found.called) for found in others]
-    run_methods(
-        plans,
-        tasks[:1],
-        settings_of(),
-        executor=LocalExecutor(),
-        announce=lambda _: lambda _name: lambda _done, _total: None,
-    )
-
-    one, other = evaluation.opened
-    assert (one is not other) == fails
-
-
-def test_nobody_runs_on_what_a_failed_control_left(
-    evaluation: Evaluation, tasks: tuple[Task, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither when its other parts were there already and nothing was computed."""
-    records = [
-        evaluation.record(tasks[0], control=None, control_reason="it failed"),
-        evaluation.record(tasks[0]),
-    ]
-    done = [Done(record, (), None) for record in records]
-    assert [outcome.spoilt for outcome in done] == [True, False]
-    worker = Worker()
-    monkeypatch.setattr(units, "evaluate_task", lambda *_, **__: records[0])
-    monkeypatch.setattr(units, "code_digest", lambda: "0" * 64)
-    worker.do(unit_on(tasks[0]), lambda _name: lambda _done, _total: None)
-    assert worker.opened == {}
-
-
 def unit_on(task: Task) -> Unit:
     """Return a unit of the method."""
     return Unit(
@@ -400,23 +352,6 @@ def unit_on(task: Task) -> Unit:
         "c",
         "t",
     )
-
-
-def test_an_interruption_leaves_no_model(
-    evaluation: Evaluation, tasks: tuple[Task, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was stopped in the middle may have left anything."""
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    assert evaluation.found is FOUND
-    monkeypatch.setattr(units, "evaluate_task", interrupted)
-    monkeypatch.setattr(units, "code_digest", lambda: "0" * 64)
-    worker = Worker()
-    with pytest.raises(KeyboardInterrupt):
-        worker.do(unit_on(tasks[0]), lambda _name: lambda _done, _total: None)
-    assert worker.opened == {}
 
 
 def test_another_version_elsewhere_is_refused(
@@ -442,6 +377,17 @@ def test_what_is_in_a_key(tasks: tuple[Task, ...]) -> None:
     assert key.settings == {"a": 1}
     assert key.code == keys.code_digest()
     assert key.packages["torch"] == torch.__version__
+    assert "my-needs" not in key.packages
+
+
+def test_what_a_method_needs_is_in_its_key(tasks: tuple[Task, ...]) -> None:
+    """Another version of a package that a method file asks for is another answer."""
+    needing = replace(FOUND, packages=(("my-needs", "1.2"),))
+    key = keys.computation_key("x", tasks[0], device="auto", seed=0, found=needing)
+
+    assert key.packages["my-needs"] == "1.2"
+    assert key.packages["torch"] == torch.__version__
+    assert key.device == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_a_package_is_known_by_all_its_files(

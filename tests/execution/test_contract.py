@@ -1,15 +1,19 @@
 """What every executor must hold."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bench.cli.executors import Wish, choose_executor
 from bench.errors import DigestError, MethodFailedError, UserError
 from bench.evaluation.run import Plan, _unit
-from bench.evaluation.units import Executor, Unit
+from bench.evaluation.units import Done, Executor, Unit
+from bench.execution import ray_cluster
 from bench.execution.local import LocalExecutor
+from bench.execution.packing import Packed, pack
 from bench.execution.processes import TRIES, ProcessExecutor
 from bench.execution.ray_cluster import RayExecutor
 from tests.execution.conftest import Trials, silent, two_nodes
@@ -20,10 +24,16 @@ PARTS = 3
 
 
 @pytest.fixture(scope="module")
-def ray_address() -> Iterator[str]:
+def cluster() -> Iterator[Any]:
     """Start a cluster of two nodes with one processor each."""
     with two_nodes() as (cluster, _):
-        yield cluster.address
+        yield cluster
+
+
+@pytest.fixture
+def ray_address(cluster: Any) -> str:
+    """Where the cluster is."""
+    return cluster.address
 
 
 @pytest.fixture(params=("local", *REMOTE))
@@ -221,6 +231,19 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_executor(Wish("process"), device="cuda") == ProcessExecutor(1, 2)
 
 
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "auto", "mps"])
+def test_one_process_has_a_gpu_and_all_cores(
+    monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """Several would share its memory; so they do when they are asked for."""
+    monkeypatch.setattr("bench.cli.executors._cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    asked = Wish("process", workers=2)
+
+    assert choose_executor(Wish("process"), device=device) == ProcessExecutor(1, 8)
+    assert choose_executor(asked, device=device) == ProcessExecutor(2, 4)
+
+
 def test_a_ray_of_this_machine_has_room_for_its_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -249,6 +272,33 @@ def test_ray_chooses_the_gpu(device: str) -> None:
     """A device of one machine means nothing on another."""
     with pytest.raises(UserError, match=f"--device {device} cannot be used with"):
         choose_executor(Wish("ray"), device=device)
+
+
+@pytest.mark.parametrize(("device", "processes"), [("cpu", 1), ("cuda", 3)])
+def test_a_gpu_unit_has_a_process_of_its_own(
+    trials: Trials,
+    cluster: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    processes: int,
+) -> None:
+    """What it held of its GPU is free for the next one; others keep their model."""
+
+    def process(*_: object) -> Packed:
+        return pack(Done(None, (), MethodFailedError(str(os.getpid()))))
+
+    monkeypatch.setattr(ray_cluster, "_work", process)
+    unit = replace(unit_of(trials.write("one"), trials), device=device)
+    node = cluster.add_node(num_cpus=2, num_gpus=1)  # as it says; nothing uses it
+    try:
+        # both processors, so that none runs beside another
+        executor = RayExecutor(cluster.address, None, threads=2)
+        units = [replace(unit, seed=seed) for seed in range(3)]
+        found = {str(done.error) for _, done in executor.run(units, silent)}
+    finally:
+        cluster.remove_node(node)
+    assert all(name.isdecimal() for name in found)
+    assert len(found) == processes
 
 
 def test_what_a_cluster_lacks_is_said(trials: Trials, ray_address: str) -> None:

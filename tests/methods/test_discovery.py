@@ -1,7 +1,7 @@
 import hashlib
 import re
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
 import pytest
@@ -187,6 +187,30 @@ def test_installed_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     assert (found.origin, found.method.name) == ("entry-point", "my-second")
     assert found.source == "bench_trial_plugin:second"
+
+
+def test_what_a_method_needs_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file by its block, an installed method by its distribution's requirements."""
+    header = '# /// script\n# dependencies = ["numpy>=1"]\n# ///\n'
+    file = find_method(write(tmp_path, header + ONE))
+    write(tmp_path, TWO, "bench_trial_plugin.py")
+    about = tmp_path / "trial-1.0.dist-info"
+    about.mkdir()
+    (about / "entry_points.txt").write_text(
+        f"[{discovery.GROUP}]\nsecond = bench_trial_plugin:second\n"
+    )
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: trial\nVersion: 1.0\nRequires-Dist: pydantic>=2\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    installed = find_method("second")
+
+    assert file.packages == (("numpy", version("numpy")),)
+    assert installed.origin == "entry-point"
+    assert installed.packages == (("pydantic", version("pydantic")),)
+    assert find_method("attribution-patching").packages == ()
 
 
 def test_file_may_define_dataclasses(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from bench.errors import MethodError
 from bench.methods.discovery import find_method
-from bench.methods.requirements import check_requirements
+from bench.methods.requirements import check_requirements, installed_versions
 
 
 def block(*dependencies: str) -> str:
@@ -24,7 +24,10 @@ def test_nothing_asked_for_is_nothing_missing() -> None:
 def test_installed_packages_are_accepted() -> None:
     """Names, bounds and extras of installed packages pass."""
     found = version("numpy")
-    check_requirements(block("numpy", f"numpy=={found}", "torch>=2"), where="a.py")
+    asked = block("torch>=2", f"numpy=={found}", "none; python_version < '3'")
+
+    installed = check_requirements(asked, where="a.py")
+    assert installed == (("numpy", found), ("torch", version("torch")))
 
 
 def test_all_missing_packages_are_named_at_once() -> None:
@@ -39,6 +42,16 @@ def test_all_missing_packages_are_named_at_once() -> None:
         "'mine.py' needs packages that are missing: no-such-package>=1 (not "
         f"installed), numpy<1 (found {found}). Install them with: pip install "
         "'no-such-package>=1' 'numpy<1' 'torch>=2'"
+    )
+
+
+def test_versions_of_a_distribution() -> None:
+    """Those of what it requires, as far as it applies and is there."""
+    required = ["torch>=2", "numpy<1", "no-such-package", "mypy; extra == 'dev'"]
+
+    assert installed_versions(required) == (
+        ("numpy", version("numpy")),
+        ("torch", version("torch")),
     )
 
 

@@ -20,6 +20,7 @@ from bench.models.memory import (
     bytes_needed,
     check_memory,
     count_parameters,
+    kind_of,
 )
 
 
@@ -86,19 +87,20 @@ def test_counting_makes_no_weights() -> None:
 
 def test_bytes_by_hand() -> None:
     """Weights twice, one prompt's states, and its logits, 4 bytes a number."""
-    # 65 tokens, 5 points: a batch of 4 sources; the clean run; and what the runs under
-    # ablations keep, last points and, of 2 blocks, keys and values
-    states = 65 * 4 * (7 * 5 * 4 + 2 * 5 + (5 + 2 * 2))
+    # 65 tokens, 5 points: a batch of 4 sources; the clean run; what sections write
+    # instead; and what the runs under ablations keep, last points and, of 2 blocks,
+    # keys and values
+    states = 65 * 4 * (7 * 5 * 4 + 2 * 5 + 2 * 5 + (5 + 2 * 2))
     logits = 3 * 65 * 10
 
-    assert bytes_needed(llama(4)) == 4 * (2 * 420 + states + logits) == 176_520
+    assert bytes_needed(llama(4)) == 4 * (2 * 420 + states + logits) == 186_920
 
 
 def test_bytes_follow_blocks_width_and_vocabulary() -> None:
     """Points, width and vocabulary each add what the formula says."""
     more = llama(4, num_hidden_layers=3)
     assert bytes_needed(more) - bytes_needed(llama(4)) == 4 * (
-        2 * 168 + 65 * 4 * (7 * 2 * 4 + 2 * 2 + (2 + 3 * 3 - 2 * 2))
+        2 * 168 + 65 * 4 * (7 * 2 * 4 + 2 * 2 + 2 * 2 + (2 + 3 * 3 - 2 * 2))
     )
     more = llama(4, vocab_size=11)
     assert bytes_needed(more) - bytes_needed(llama(4)) == 4 * (2 * 2 * 4 + 3 * 65)
@@ -112,14 +114,14 @@ def give(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
 @pytest.mark.parametrize("spare", [0, 1, 10**12])
 def test_what_fits_passes(spare: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that needs no more than there is passes in silence."""
-    give(monkeypatch, 176_520 + spare)
+    give(monkeypatch, 186_920 + spare)
 
     check_memory(llama(4), name="tiny", device="cpu")
 
 
 def test_one_byte_too_few_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that needs a byte more than there is does not pass."""
-    give(monkeypatch, 176_519)
+    give(monkeypatch, 186_919)
 
     with pytest.raises(ModelUnavailableError, match=r"^The model 'tiny' needs about "):
         check_memory(llama(4), name="tiny", device="cpu")
@@ -134,8 +136,8 @@ def test_a_refusal_says_both_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
         "--device such as cuda, or another task."
     )
 
-    # 4 * (2 * 20_025_000 + 65 * 1000 * 159 + 3 * 65 * 10)
-    assert bytes_needed(llama(1000)) == 201_547_800
+    # 4 * (2 * 20_025_000 + 65 * 1000 * 169 + 3 * 65 * 10)
+    assert bytes_needed(llama(1000)) == 204_147_800
     with pytest.raises(ModelUnavailableError, match=f"^{expected}$"):
         check_memory(llama(1000), name="a/b", device="cuda:1")
 
@@ -157,3 +159,21 @@ def test_memory_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert bytes_available("cuda:1") == 5
     assert asked == ["cuda:1"]
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "kind"),
+    [
+        ("cpu", True, "cpu"),
+        ("cuda:1", True, "cuda"),
+        ("cuda", True, "cuda"),
+        ("auto", True, "cuda"),
+        ("auto", False, "cpu"),
+    ],
+)
+def test_kind_of_device(
+    monkeypatch: pytest.MonkeyPatch, device: str, gpu: bool, kind: str
+) -> None:
+    """Several devices are of the kind that this machine has."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    assert kind_of(device) == kind

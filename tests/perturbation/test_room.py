@@ -15,8 +15,10 @@ def test_numbers_by_hand() -> None:
     # blocks' keys and values, at half the positions; an average of one too many
     ablated = 5 + 4
 
+    replaced = 5 + 5  # what sections write in another run, and what that becomes
+
     found = numbers_per_prompt(points=5, width=10, length=3)
-    assert found == 10 * 3 * (batch + clean + ablated)
+    assert found == 10 * 3 * (batch + clean + replaced + ablated)
 
 
 @pytest.mark.parametrize(

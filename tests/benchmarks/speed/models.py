@@ -1,6 +1,7 @@
 """Models and prompts that are timed: shapes of known models, random weights."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from transformers import GPT2Config
 
@@ -8,6 +9,7 @@ from bench.models.architectures.registry import find_architecture
 from bench.models.loading import initialised
 from bench.models.subject import SubjectModel
 from bench.perturbation.layout import Bench, lay_out
+from bench.perturbation.readout import Readouts
 from bench.tasks.drawing import RepeatedRandom, draw_prompts
 
 
@@ -56,3 +58,18 @@ def random_bench(shape: Shape, model: SubjectModel) -> Bench:
     )
     drawn = [p for p in draw_prompts(recipe) if p.split == "reference"]
     return lay_out(model, drawn[: shape.prompts], seed=0)
+
+
+def with_sources(bench: Bench, chosen: Sequence[int]) -> Bench:
+    """Perturb some of the sources alone."""
+    sources = list(chosen)
+    repeated, control = (
+        replace(
+            probing,
+            positions=probing.positions[:, sources],
+            tangents=probing.tangents[:, sources],
+        )
+        for probing in (bench.repeated, bench.control)
+    )
+    readouts = Readouts(bench.readouts.weights[:, :, sources])
+    return replace(bench, repeated=repeated, control=control, readouts=readouts)

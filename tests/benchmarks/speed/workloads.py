@@ -3,6 +3,8 @@
 Shapes: P prompts, J sources, N residual points, T positions, A ablated sections.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -40,29 +42,27 @@ def our_responses(bench: Bench, difference: FiniteDifference = DIFFERENCE) -> Te
 
 
 def rival_responses(bench: Bench, forward: Forward) -> Tensor:
-    """Measure the same with one run for each source, and one clean run a prompt."""
-    rows = [
-        torch.stack(one_prompt(bench, forward, row, {})) for row in range(len(bench))
-    ]
-    return torch.stack(rows)
+    """Measure the same with one run of all prompts for each source, and a clean one."""
+    return torch.stack(list(by_source(bench, forward, {}))).permute(2, 0, 1, 3)
 
 
-def one_prompt(
-    bench: Bench, forward: Forward, row: int, edits: dict[int, Edit]
-) -> list[Tensor]:
-    """Measure the relative responses of one prompt's sources, [N, T] each."""
-    probing, rows = bench.repeated, slice(row, row + 1)
-    ids, still = probing.ids[rows], torch.zeros_like(probing.embeddings[rows])
-    clean = torch.cat(forward(ids, still, edits).points)
-    found: list[Tensor] = []
-    for position, tangent in zip(
-        probing.positions[row], probing.tangents[row], strict=True
-    ):
+def by_source(
+    bench: Bench, forward: Forward, edits: dict[int, Edit]
+) -> Iterator[Tensor]:
+    """Measure the relative responses of one source of each prompt at a time, [N, P, T].
+
+    Prompts share a run, as they do in ours.
+    """
+    probing = bench.repeated
+    ids, still = probing.ids, torch.zeros_like(probing.embeddings)
+    clean = torch.stack(forward(ids, still, edits).points)
+    rows = torch.arange(len(bench))
+    for number in range(probing.n_sources):
         change = still.clone()
-        change[0, position] = STRENGTH * tangent
-        moved = torch.cat(forward(ids, change, edits).points) - clean
-        found.append(moved.norm(dim=-1) / STRENGTH / clean.norm(dim=-1))
-    return found
+        tangents = probing.tangents[:, number]
+        change[rows, probing.positions[:, number]] = STRENGTH * tangents
+        moved = torch.stack(forward(ids, change, edits).points) - clean
+        yield moved.norm(dim=-1) / STRENGTH / clean.norm(dim=-1)
 
 
 def first_site(bench: Bench) -> int:
@@ -95,11 +95,17 @@ def our_ablations(bench: Bench) -> Tensor:
 
 def rival_ablations(bench: Bench, forward: Forward) -> Tensor:
     """Measure the same with one run for each source and ablated section."""
-    first, found = first_site(bench), []
-    for section, value in ablated_values(bench).items():
-        edits: dict[int, Edit] = {section: replace_write(value)}
-        found += [
-            torch.stack([f[-1, first:] for f in one_prompt(bench, forward, row, edits)])
-            for row in range(len(bench))
-        ]
-    return torch.stack(found).unflatten(0, (-1, len(bench)))
+    first = first_site(bench)
+    found = [
+        torch.stack(
+            [
+                responses[-1][:, first:]
+                for responses in by_source(
+                    bench, forward, {section: replace_write(value)}
+                )
+            ],
+            dim=1,
+        )
+        for section, value in ablated_values(bench).items()
+    ]
+    return torch.stack(found)

@@ -8,7 +8,7 @@ import pytest
 from bench.models.planted.build import build_planted
 from bench.perturbation.layout import lay_out, no_progress
 from bench.perturbation.measurement import excess
-from bench.perturbation.replacements import clean_writes, mean_of_others
+from bench.perturbation.replacements import mean_of_others
 from bench.perturbation.stages import ablated_signatures, full_response, plain_behaviour
 from bench.profiles.promptwise import PROFILES, ProfileName, PromptwiseReference
 from bench.scores.nulls import ANALYTIC
@@ -43,12 +43,10 @@ def measure(seed: int, architecture: str, *, blocks: int) -> Measured:
     drawing = recipe.prompts(discovery=2, reference=17)
     prompts = [p for p in draw_prompts(drawing) if p.split == "reference"]
     every = lay_out(model, prompts, seed=0, chunk=4)
-    means = mean_of_others(clean_writes(every))
+    means = mean_of_others(every)
     bench = every.first(MEASURED)
     response = full_response(bench, strength=STRENGTH, progress=no_progress)
-    ablated = ablated_signatures(
-        bench, means[:, :MEASURED], strength=STRENGTH, progress=no_progress
-    )
+    ablated = ablated_signatures(bench, means, strength=STRENGTH, progress=no_progress)
     found = PromptwiseReference(
         gain=excess(response, "gain"),
         signature=excess(response, "relative")[:, -1],

@@ -29,7 +29,7 @@ BY_GRADIENT = "The others run the whole model, logits included."
 WORK = {
     "reference: responses": "every source of 8 prompts, read at every residual point. "
     f"{BY_SOURCE}",
-    "reference: ablations": "every fourth source of 8 prompts, with half of the "
+    "reference: ablations": "every sixth source of 8 prompts, with half of the "
     "sections in turn writing their mean, read at the last point: this is nearly all "
     f"that a reference does, with all sources and sections. {BY_SOURCE}",
     "method: activation patching": "the state at the copy sites of 4 prompts, restored "

@@ -34,7 +34,7 @@ WORKLOADS = {
     "responses": (our_responses, rival_responses),
     "ablations": (our_ablations, rival_ablations),
 }
-EVERY = {"responses": 1, "ablations": 4}
+EVERY = {"responses": 1, "ablations": 6}
 """Of so many sources one is timed; of whole runs under ablations there are many."""
 FEW = 8
 """The same for what is compared, and for peak memory."""

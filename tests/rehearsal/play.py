@@ -1,7 +1,7 @@
 """The order of the scenes."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,27 +21,30 @@ class Played:
     seconds: float
 
 
-def play(folder: Path, *, only: str = "") -> Iterator[Played]:
+def play(
+    folder: Path, *, only: str = "", rejected: Iterable[str] = REJECTED
+) -> Iterator[Played]:
     """Play the scenes in a new folder, one after the other.
 
     Args:
         folder: An empty folder.
         only: Words that the names of the scenes have to hold.
+        rejected: What is wrong with pull requests that are rejected; all by default.
     """
     plant(folder / "seed")
     stage = Stage(folder / "stage", folder / "seed")
     results = folder / "answers"
     branch = scenes.write_submission(stage, results)
-    for name, scene in script(stage, branch, results):
+    for name, scene in script(stage, branch, results, rejected):
         if only in name:
             yield perform(name, scene)
 
 
 def script(
-    stage: Stage, branch: str, results: Path
+    stage: Stage, branch: str, results: Path, rejected: Iterable[str]
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the scenes; those that change main come last."""
-    for kind in REJECTED:
+    for kind in rejected:
         yield f"rejected: {kind}", partial(scenes.rejected, stage, branch, kind)
     yield "hostile: a validator", partial(scenes.hostile_code, stage, branch)
     yield "hostile: a workflow", partial(scenes.hostile_workflow, stage, branch)

@@ -116,12 +116,16 @@ def held(document: dict, path: tuple) -> Any:
 
 
 def spoilt(document: dict, path: tuple, wrong: object) -> dict:
-    """Copy a document with something else in one place."""
-    changed = copy.deepcopy(document)
+    """Copy a document with something else in one place; the rest is shared."""
+    changed: Any = copy.copy(document)
+    parent = changed
+    for part in path[:-1]:
+        parent[part] = copy.copy(parent[part])
+        parent = parent[part]
     if wrong is GONE:
-        del held(changed, path)[path[-1]]
+        del parent[path[-1]]
     else:
-        held(changed, path)[path[-1]] = wrong
+        parent[path[-1]] = wrong
     return changed
 
 

@@ -122,7 +122,8 @@ TIMES := .benchmarks/times.json
 bench: $(VENV)/dev
 	mkdir -p $(dir $(TIMES))
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks \
-		-o addopts=--import-mode=importlib --benchmark-enable --benchmark-only --benchmark-columns=min,median,max,rounds \
+		-o addopts=--import-mode=importlib --benchmark-enable --benchmark-only \
+		--benchmark-columns=min,median,max,rounds \
 		--benchmark-sort=name --benchmark-json=$(TIMES)
 	$(BIN)/python -m tests.benchmarks.page $(TIMES) docs
 

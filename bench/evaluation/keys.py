@@ -13,7 +13,7 @@ from bench.methods.discovery import FoundMethod
 from bench.models.memory import kind_of
 from bench.models.subject import SubjectModel
 from bench.results.attribution_record import MethodKey, task_key
-from bench.results.provenance import Provenance, package_version, take_provenance
+from bench.results.provenance import Provenance, package_versions, take_provenance
 from bench.tasks.digest import sha256_of_python
 from bench.tasks.registry import PACKAGE
 from bench.tasks.spec import Task, as_text
@@ -43,8 +43,7 @@ def code_digest() -> str:
 @cache
 def _versions() -> dict[str, str]:
     """Return the versions of the packages that are installed, looked up once."""
-    found = {name: package_version(name) for name in PACKAGES}
-    return {name: version for name, version in found.items() if version is not None}
+    return package_versions(PACKAGES)
 
 
 def method_key(found: FoundMethod) -> MethodKey:

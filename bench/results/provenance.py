@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -57,6 +58,12 @@ def package_version(name: str) -> str | None:
         return None
 
 
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {name: package_version(name) for name in names}
+    return {name: version for name, version in found.items() if version is not None}
+
+
 def bench_version() -> str:
     """Return this package's version."""
     return package_version(DISTRIBUTION) or "not installed"
@@ -106,7 +113,6 @@ def take_provenance(
 ) -> Provenance:
     """Record the circumstances of a run; devices come as data, torch stays outside."""
     commit, dirty = _loaded_state(checkout)
-    found = {name: package_version(name) for name in PACKAGES}
     return Provenance(
         bench=bench_version(),
         bench_sha256=bench_digest(),
@@ -114,7 +120,7 @@ def take_provenance(
         git_dirty=dirty,
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        packages={name: v for name, v in found.items() if v is not None},
+        packages=package_versions(PACKAGES),
         device=device,
         dtype=dtype,
         threads=threads,

@@ -196,7 +196,13 @@ class TaskContext:
             if base is None or not edits:
                 normed = run(self.subject, ids[rows], edits=chosen).normed
             else:
-                normed = rerun(self.subject, ids[rows], chosen, base=base.rows(rows))
+                normed = rerun(
+                    self.subject,
+                    ids[rows],
+                    chosen,
+                    base=base.rows(rows),
+                    sites_from=int(self.prompts.sites.min()),
+                )
             return read(self.some(rows), normed)
 
         with torch.no_grad():

@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from bench.errors import FileFormatError, MissingExtraError, UserError
+from bench.models.activations import fuse_activations
 from bench.models.architectures.registry import find_architecture
 from bench.models.batching import fitting
 from bench.models.memory import SEVERAL
@@ -89,6 +90,7 @@ def check_device(device: str) -> None:
 def _prepared(module: PreTrainedModel, device: str) -> PreTrainedModel:
     module.eval()
     module.requires_grad_(False)
+    fuse_activations(module)
     if device == SEVERAL:
         return module  # weights are where they were loaded to
     return module.to(torch.device(device))  # pyright: ignore[reportArgumentType]

@@ -16,6 +16,7 @@ from transformers import DynamicCache
 
 from bench.models.edits import Edit, edit_after, first_changed, replace_write
 from bench.models.run import check_edits, check_write, run_from
+from bench.models.skipping import last_mlp_from
 from bench.models.subject import SubjectModel
 from bench.models.trace import Trace
 from bench.profiles.sections import SECTIONS_PER_BLOCK, is_attention
@@ -37,6 +38,7 @@ def rerun(
     edits: Mapping[int, Edit],
     *,
     base: Trace,
+    sites_from: int = 0,
 ) -> Float[Tensor, "B T d"]:
     """Return what the unembedding reads when sections' writes are edited.
 
@@ -46,6 +48,8 @@ def rerun(
         edits: Section number to the edit of its write, one at least.
         base: The trace of the same ids without edits. If it kept its past, only
             positions from the first changed one on are run.
+        sites_from: The first position that is read; what comes back before it means
+            nothing.
 
     Raises:
         ValueError: An edit is of a section that the model does not have, or returns
@@ -54,7 +58,9 @@ def rerun(
     check_edits(edits, model.n_sections)
     start = min(map(first_changed, edits.values())) if base.past.blocks else 0
     later = {section: edit_after(edit, start) for section, edit in edits.items()}
-    last = _last_point(model, ids, later, base, start)
+    unread = 0 if model.n_sections - 1 in edits else max(sites_from - start, 0)
+    with last_mlp_from(model, unread):
+        last = _last_point(model, ids, later, base, start)
     return torch.cat([base.normed[:, :start], model.norm(last)], dim=1)
 
 

@@ -6,6 +6,7 @@ at the shape of GPT-2-small.
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,10 +16,17 @@ from torch.testing import assert_close
 
 from bench.methods.context import TaskContext
 from bench.models.counting import forward_equivalents
+from bench.models.subject import SubjectModel
 from tests.benchmarks.speed.engines import RIVALS, Forward
 from tests.benchmarks.speed.memory import peak_bytes
 from tests.benchmarks.speed.method_workloads import CAPTUM, METHODS, ours
-from tests.benchmarks.speed.models import GPT2_SMALL, TINY, random_bench, random_model
+from tests.benchmarks.speed.models import (
+    GPT2_SMALL,
+    TINY,
+    Shape,
+    random_bench,
+    random_model,
+)
 
 FEW = 2
 """Prompts whose results are compared."""
@@ -26,18 +34,29 @@ TIMED_PROMPTS = 4
 
 
 @pytest.fixture(scope="module")
-def context(request: pytest.FixtureRequest) -> TaskContext:
-    """Prompts on a model, large if times are taken."""
-    shape = GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
+def shape(request: pytest.FixtureRequest) -> Shape:
+    """Large if times are taken."""
+    return GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
+
+
+@pytest.fixture(scope="module")
+def context(shape: Shape) -> TaskContext:
+    """Prompts on a model."""
     model = random_model(shape)
     batch = random_bench(shape, model).batch
     return TaskContext(model, batch, torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")
-def engines(context: TaskContext) -> dict[str, Forward]:
+def untouched(shape: Shape) -> SubjectModel:
+    """The same model as other engines get it."""
+    return random_model(shape, prepared=False)
+
+
+@pytest.fixture(scope="module")
+def engines(untouched: SubjectModel) -> dict[str, Forward]:
     """Return the engines of other packages."""
-    return {rival.__name__: rival(context.subject) for rival in RIVALS}
+    return {rival.__name__: rival(untouched) for rival in RIVALS}
 
 
 def work_of(
@@ -61,15 +80,19 @@ CASES += [(work, "captum") for work in CAPTUM]
 def test_method(
     benchmark: BenchmarkFixture,
     context: TaskContext,
+    untouched: SubjectModel,
     engines: dict[str, Forward],
     work: str,
     name: str,
 ) -> None:
     """All engines find the same attributions."""
     benchmark.group = f"method: {work}"
-    few, timed = context.first_prompts(FEW), context.first_prompts(TIMED_PROMPTS)
+    theirs = replace(context, subject=untouched)
+    chosen = context if name == "ours" else theirs
+    few, timed = chosen.first_prompts(FEW), chosen.first_prompts(TIMED_PROMPTS)
     run = work_of(work, name, engines)
-    expected = work_of(work, "plain_hooks", engines)(few).double()
+    hooked = work_of(work, "plain_hooks", engines)
+    expected = hooked(theirs.first_prompts(FEW)).double()
     found = run(few).double()
     scale = float(expected.abs().max())
     assert scale > 1e-4
@@ -83,12 +106,12 @@ def test_method(
         cpu.append(time.process_time() - began)
 
     benchmark.pedantic(measured, rounds=3)
-    one = context.first_prompts(1)
+    one = chosen.first_prompts(1)
     benchmark.extra_info |= {
         "cpu_s": sorted(cpu)[len(cpu) // 2],
         "prompts": len(timed.prompts),
         "peak_bytes": peak_bytes(lambda: run(timed)),
         "forward_equivalents": forward_equivalents(
-            context.subject, one.prompts, lambda: run(one)
+            one.subject, one.prompts, lambda: run(one)
         ),
     }

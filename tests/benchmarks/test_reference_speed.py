@@ -13,12 +13,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 from torch.testing import assert_close
 
+from bench.models.counting import forward_equivalents
 from bench.perturbation.layout import Bench
 from tests.benchmarks.speed.engines import RIVALS
 from tests.benchmarks.speed.memory import peak_bytes
 from tests.benchmarks.speed.models import (
     GPT2_SMALL,
     TINY,
+    Shape,
     random_bench,
     random_model,
     with_sources,
@@ -41,18 +43,24 @@ FEW = 8
 
 
 @pytest.fixture(scope="module")
-def laid_out(request: pytest.FixtureRequest) -> Bench:
-    """Prompts on a model, large if times are taken."""
-    shape = GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
+def shape(request: pytest.FixtureRequest) -> Shape:
+    """Large if times are taken."""
+    return GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
+
+
+@pytest.fixture(scope="module")
+def laid_out(shape: Shape) -> Bench:
+    """Prompts on a model."""
     return random_bench(shape, random_model(shape))
 
 
 @pytest.fixture(scope="module")
-def engines(laid_out: Bench) -> dict[str, Callable[[str, Bench], Tensor]]:
+def engines(shape: Shape) -> dict[str, Callable[[str, Bench], Tensor]]:
     """Return what does a workload on prompts, by name."""
     made = {"ours": lambda work, prompts: WORKLOADS[work][0](prompts)}
+    untouched = random_model(shape, prepared=False)
     for rival in RIVALS:
-        forward = rival(laid_out.model)
+        forward = rival(untouched)
         made[rival.__name__] = partial(by_whole_runs, forward)
     return made
 
@@ -105,8 +113,12 @@ def test_reference_work(
         engines[name](work, prompts)
         cpu.append(time.process_time() - began)
 
+    counted = forward_equivalents(
+        laid_out.model, laid_out.batch, lambda: engines[name](work, prompts)
+    )
     benchmark.pedantic(timed, rounds=3)
     benchmark.extra_info |= {
+        "forward_equivalents": counted,
         "cpu_s": sorted(cpu)[len(cpu) // 2],
         "prompts": len(prompts),
         "peak_bytes": peak,

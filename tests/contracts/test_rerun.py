@@ -84,6 +84,27 @@ def test_every_edit_of_every_section(
         check(subject, ids, {section: edit}, base)
 
 
+def mixed(write: Tensor, _residual: Tensor) -> Tensor:
+    """Let every position read all others."""
+    return write + write.mean(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize("keep_past", [True, False])
+@pytest.mark.parametrize("section", SECTIONS)
+def test_positions_that_nobody_reads(
+    subject: SubjectModel, ids: Tensor, value: Tensor, section: int, keep_past: bool
+) -> None:
+    """From a position on nothing is left out, wherever edits begin."""
+    base = run(subject, ids, keep_past=keep_past)
+    for edit in (replace_write(value), patch_state(value, mask_from(3)), mixed):
+        for edits in ({section: edit}, {section: edit, 5: mixed}):
+            every = rerun(subject, ids, edits, base=base)
+            for first in (2, 7, 10):
+                found = rerun(subject, ids, edits, base=base, sites_from=first)
+                assert found.shape == every.shape
+                assert_close(found[:, first:], every[:, first:], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", [torch.bool, torch.int64, torch.float32])
 def test_masks_of_other_numbers(
     subject: SubjectModel, ids: Tensor, value: Tensor, kind: torch.dtype
@@ -199,9 +220,13 @@ def test_what_cannot_change_is_not_computed(value: Tensor, ids: Tensor) -> None:
     base = run(subject, ids, keep_past=True)
     whole = count_operations(lambda: run(subject, ids))
 
-    def share(section: int, first: int) -> float:
+    def share(section: int, first: int, sites_from: int = 0) -> float:
         edits: dict[int, Edit] = {section: patch_state(value, mask_from(first))}
-        return count_operations(lambda: rerun(subject, ids, edits, base=base)) / whole
+
+        def work() -> Tensor:
+            return rerun(subject, ids, edits, base=base, sites_from=sites_from)
+
+        return count_operations(work) / whole
 
     assert share(5, 0) == 0
     assert share(4, 0) == pytest.approx(1 / 3, rel=1e-6)
@@ -209,6 +234,11 @@ def test_what_cannot_change_is_not_computed(value: Tensor, ids: Tensor) -> None:
     assert share(0, 0) == pytest.approx(1, rel=1e-6)
     assert share(0, 6) == pytest.approx(5 / 11, rel=0.05)
     assert share(4, 6) == pytest.approx(5 / 11 / 3, rel=0.05)
+    # of a position: four maps of attention, three of the MLP, scores and values
+    mlp, block = 3 * 16 * 32, 4 * 16 * 16 + 3 * 16 * 32 + 2 * 16 * LENGTH
+    left = 1 - 7 / LENGTH * mlp / block
+    assert share(4, 0, sites_from=7) == pytest.approx(left / 3, rel=1e-6)
+    assert share(5, 0, sites_from=7) == 0
 
 
 @pytest.mark.parametrize("at_once", [None, 2])

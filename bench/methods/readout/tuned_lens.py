@@ -9,7 +9,8 @@ which the behaviour is not read from. Kind: state. Cost: 1 F, and STEPS times a 
 pass of a quarter of the prompts and S unembeddings forward and backward.
 Source: Belrose et al. 2023 (arXiv 2303.08112).
 Known failure: a lens learns to read what the model has not decided yet, and its data
-are few.
+are few. Training need not be stable: on planted-gpt2 rounding alone moves the answer by
+3 percent of its largest value.
 """
 
 import torch

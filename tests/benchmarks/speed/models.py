@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from transformers import GPT2Config
 
+from bench.models.activations import fuse_activations
 from bench.models.architectures.registry import find_architecture
 from bench.models.loading import initialised
 from bench.models.subject import SubjectModel
@@ -30,8 +31,14 @@ TINY = Shape(blocks=2, width=16, heads=2, vocabulary=64, period=8, prompts=2)
 """For tests of equality."""
 
 
-def random_model(shape: Shape) -> SubjectModel:
-    """Make a GPT-2 of a shape; speed does not depend on what weights are."""
+def random_model(shape: Shape, *, prepared: bool = True) -> SubjectModel:
+    """Make a GPT-2 of a shape; speed does not depend on what weights are.
+
+    Args:
+        shape: Its sizes.
+        prepared: Whether it is as this package loads it, or as transformers makes it
+            and other engines get it.
+    """
     config = GPT2Config(
         n_layer=shape.blocks,
         n_embd=shape.width,
@@ -41,7 +48,10 @@ def random_model(shape: Shape) -> SubjectModel:
         bos_token_id=0,
         eos_token_id=0,
     )
-    return SubjectModel(initialised(config, seed=0), find_architecture("gpt2"))
+    module = initialised(config, seed=0)
+    if prepared:
+        fuse_activations(module)
+    return SubjectModel(module, find_architecture("gpt2"))
 
 
 def random_bench(shape: Shape, model: SubjectModel) -> Bench:

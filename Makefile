@@ -21,7 +21,7 @@ help:
 	@echo "make slow     every planted circuit, measured; an hour"
 	@echo "make fuzz     readers of submissions against hostile bytes; half an hour (FUZZ_SECONDS=...)"
 	@echo "make methods  every built-in method on every task, submitted; 15 minutes"
-	@echo "make bench    timings, side by side, and docs/performance.md; 15 minutes"
+	@echo "make bench    timings, side by side, and docs/performance.md; 50 minutes"
 	@echo "make clean    remove the environments and caches; results/ stays"
 
 python-found:

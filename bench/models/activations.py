@@ -9,7 +9,7 @@ def fuse_activations(module: nn.Module) -> None:
 
     transformers writes its tanh approximation of GELU as eight operations, each over
     the widest tensor of a block. In one, runs at GPT-2-small's shape take 6 to 16
-    percent less time, which is all that compiling the blocks would give (decision 0013).
+    percent less time, all that compiling the blocks would give (decision 0013).
     """
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):

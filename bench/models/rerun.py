@@ -58,9 +58,7 @@ def rerun(
     check_edits(edits, model.n_sections)
     start = min(map(first_changed, edits.values())) if base.past.blocks else 0
     later = {section: edit_after(edit, start) for section, edit in edits.items()}
-    unread = 0 if model.n_sections - 1 in edits else max(sites_from - start, 0)
-    with last_mlp_from(model, unread):
-        last = _last_point(model, ids, later, base, start)
+    last = _last_point(model, ids, later, base, start, max(sites_from - start, 0))
     return torch.cat([base.normed[:, :start], model.norm(last)], dim=1)
 
 
@@ -70,6 +68,7 @@ def _last_point(
     edits: dict[int, Edit],
     base: Trace,
     start: int,
+    unread: int,
 ) -> Float[Tensor, "B T_ d"]:
     """Run on from the first edited section, whose own write is known already."""
     section = min(edits)
@@ -78,7 +77,7 @@ def _last_point(
     check_write(written, write, section)
     cache = base.past.before(start).cache() if start else None
     known = Known(section, state, written)
-    return run_on(model, ids[:, start:], known, edits=edits, cache=cache)
+    return run_on(model, ids[:, start:], known, edits=edits, cache=cache, unread=unread)
 
 
 def run_on(
@@ -88,6 +87,7 @@ def run_on(
     *,
     edits: Mapping[int, Edit] | None = None,
     cache: DynamicCache | None = None,
+    unread: int = 0,
 ) -> Float[Tensor, "B T d"]:
     """Run the model on from a section whose write is known.
 
@@ -97,6 +97,8 @@ def run_on(
         known: The section and its write.
         edits: Edits of later sections; one of this section counts no more.
         cache: See :func:`bench.models.run.run_from`.
+        unread: So many positions at the beginning need not be right. They are all the
+            same if the last section is edited, as an edit may read them.
 
     Returns:
         The last residual point.
@@ -107,4 +109,8 @@ def run_on(
         edits[known.section] = replace_write(known.write)
     else:
         block, state = block + 1, state + known.write
-    return run_from(model, ids, block=block, state=state, edits=edits, cache=cache)[-1]
+    with last_mlp_from(model, 0 if model.n_sections - 1 in edits else unread):
+        points = run_from(
+            model, ids, block=block, state=state, edits=edits, cache=cache
+        )
+    return points[-1]

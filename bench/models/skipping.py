@@ -37,6 +37,9 @@ def last_mlp_from(model: SubjectModel, position: int) -> Generator[None, None, N
     Nothing reads the earlier positions of the last residual point: attention is over,
     and an MLP sees one position at a time.
     """
+    if position == 0:
+        yield
+        return
 
     def cut(_module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         return (arguments[0][:, position:], *arguments[1:])

@@ -24,7 +24,6 @@ from transformers import DynamicCache
 from bench.models.past import NO_PAST, Past
 from bench.models.rerun import Known, run_on
 from bench.models.run import run_from
-from bench.models.skipping import last_mlp_from
 from bench.models.subject import SubjectModel
 from bench.perturbation.differences import Difference
 from bench.perturbation.response import Probing, Response
@@ -179,8 +178,7 @@ class SourceRuns:
 
         def forward(state: Float[Tensor, "PG T d"]) -> Float[Tensor, "1 PG T_ d"]:
             known = Known(section, state, write)
-            with last_mlp_from(self.model, unread):
-                last = run_on(self.model, ids, known, cache=past.cache())
+            last = run_on(self.model, ids, known, cache=past.cache(), unread=unread)
             return last[None, :, unread:]
 
         before = self._rows(group, self.clean.points[section])

@@ -49,6 +49,8 @@ AXES = {
 OURS = "ours"
 MB = 1e6
 RATE = "share of the matrix rate"
+GROUPS = {*WORK, RATE, *(f"scaling: {axis}" for axis in AXES)}
+"""All measurements that the page shows."""
 
 
 def main(results: Path, docs: Path) -> None:
@@ -67,7 +69,6 @@ def main(results: Path, docs: Path) -> None:
 def shown(document: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the page does not show; what is left stays as it is."""
     kept, times = ("group", "params", "extra_info"), ("min", "median", "max")
-    groups = {*WORK, RATE, *(f"scaling: {axis}" for axis in AXES)}
     machine = document["machine_info"]
     return {
         "machine": machine["cpu"].get("brand_raw", machine["machine"]),
@@ -77,7 +78,7 @@ def shown(document: dict[str, Any]) -> dict[str, Any]:
             {name: row[name] for name in kept}
             | {"wall_s": {name: row["stats"][name] for name in times}}
             for row in document["benchmarks"]
-            if row["group"] in groups
+            if row["group"] in GROUPS
         ],
     }
 

@@ -13,30 +13,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.perturbation.layout import Bench
-from tests.benchmarks.speed.models import (
-    GPT2_SMALL,
-    TINY,
-    Shape,
-    random_bench,
-    random_model,
-)
+from tests.benchmarks.speed.models import Shape
 from tests.benchmarks.speed.workloads import our_responses
 
 ROUNDS = 5
 PRODUCTS = 20
 SIDE = 1024
-
-
-@pytest.fixture(scope="module")
-def shape(request: pytest.FixtureRequest) -> Shape:
-    """Large if times are taken."""
-    return GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
-
-
-@pytest.fixture(scope="module")
-def laid_out(shape: Shape) -> Bench:
-    """Prompts on a model."""
-    return random_bench(shape, random_model(shape))
 
 
 def count(bench: Bench) -> int:

@@ -4,7 +4,6 @@ In an ordinary run these are tests of equality on a tiny model; `make bench` tim
 at the shape of GPT-2-small.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,16 +16,12 @@ from torch.testing import assert_close
 from bench.methods.context import TaskContext
 from bench.models.counting import forward_equivalents
 from bench.models.subject import SubjectModel
+from bench.perturbation.layout import Bench
 from tests.benchmarks.speed.engines import RIVALS, Forward
 from tests.benchmarks.speed.memory import peak_bytes
 from tests.benchmarks.speed.method_workloads import CAPTUM, METHODS, ours
-from tests.benchmarks.speed.models import (
-    GPT2_SMALL,
-    TINY,
-    Shape,
-    random_bench,
-    random_model,
-)
+from tests.benchmarks.speed.models import Shape, random_model
+from tests.benchmarks.speed.timing import take_times
 
 FEW = 2
 """Prompts whose results are compared."""
@@ -34,17 +29,10 @@ TIMED_PROMPTS = 4
 
 
 @pytest.fixture(scope="module")
-def shape(request: pytest.FixtureRequest) -> Shape:
-    """Large if times are taken."""
-    return GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
-
-
-@pytest.fixture(scope="module")
-def context(shape: Shape) -> TaskContext:
-    """Prompts on a model."""
-    model = random_model(shape)
-    batch = random_bench(shape, model).batch
-    return TaskContext(model, batch, torch.Generator().manual_seed(0))
+def context(laid_out: Bench) -> TaskContext:
+    """What a method is given of the prompts."""
+    generator = torch.Generator().manual_seed(0)
+    return TaskContext(laid_out.model, laid_out.batch, generator)
 
 
 @pytest.fixture(scope="module")
@@ -98,17 +86,9 @@ def test_method(
     assert scale > 1e-4
     assert_close(found, expected, rtol=1e-3, atol=1e-4 * scale)
 
-    cpu: list[float] = []
-
-    def measured() -> None:
-        began = time.process_time()
-        run(timed)
-        cpu.append(time.process_time() - began)
-
-    benchmark.pedantic(measured, rounds=3)
+    take_times(benchmark, lambda: run(timed))
     one = chosen.first_prompts(1)
     benchmark.extra_info |= {
-        "cpu_s": sorted(cpu)[len(cpu) // 2],
         "prompts": len(timed.prompts),
         "peak_bytes": peak_bytes(lambda: run(timed)),
         "forward_equivalents": forward_equivalents(

@@ -4,7 +4,6 @@ In an ordinary run these are tests of equality on a tiny model; `make bench` tim
 at the shape of GPT-2-small.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -17,14 +16,8 @@ from bench.models.counting import forward_equivalents
 from bench.perturbation.layout import Bench
 from tests.benchmarks.speed.engines import RIVALS
 from tests.benchmarks.speed.memory import peak_bytes
-from tests.benchmarks.speed.models import (
-    GPT2_SMALL,
-    TINY,
-    Shape,
-    random_bench,
-    random_model,
-    with_sources,
-)
+from tests.benchmarks.speed.models import Shape, random_model, with_sources
+from tests.benchmarks.speed.timing import take_times
 from tests.benchmarks.speed.workloads import (
     our_ablations,
     our_responses,
@@ -40,18 +33,6 @@ EVERY = {"responses": 1, "ablations": 6}
 """Of so many sources one is timed; of whole runs under ablations there are many."""
 FEW = 8
 """The same for what is compared, and for peak memory."""
-
-
-@pytest.fixture(scope="module")
-def shape(request: pytest.FixtureRequest) -> Shape:
-    """Large if times are taken."""
-    return GPT2_SMALL if request.config.getoption("benchmark_enable") else TINY
-
-
-@pytest.fixture(scope="module")
-def laid_out(shape: Shape) -> Bench:
-    """Prompts on a model."""
-    return random_bench(shape, random_model(shape))
 
 
 @pytest.fixture(scope="module")
@@ -106,20 +87,13 @@ def test_reference_work(
     # as far apart as rounding is, of residuals that a small strength divides
     assert_close(found[0], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
 
-    cpu: list[float] = []
+    def timed() -> Tensor:
+        return engines[name](work, prompts)
 
-    def timed() -> None:
-        began = time.process_time()
-        engines[name](work, prompts)
-        cpu.append(time.process_time() - began)
-
-    counted = forward_equivalents(
-        laid_out.model, laid_out.batch, lambda: engines[name](work, prompts)
-    )
-    benchmark.pedantic(timed, rounds=3)
+    counted = forward_equivalents(laid_out.model, laid_out.batch, timed)
+    take_times(benchmark, timed)
     benchmark.extra_info |= {
         "forward_equivalents": counted,
-        "cpu_s": sorted(cpu)[len(cpu) // 2],
         "prompts": len(prompts),
         "peak_bytes": peak,
     }

@@ -1,7 +1,6 @@
 """GPT-2's activation in one kernel is the function that transformers writes."""
 
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,10 +13,8 @@ from bench.models.activations import fuse_activations
 from bench.models.architectures.registry import KNOWN
 from bench.models.loading import load_model
 from bench.models.run import run
-from bench.tasks.spec import read_task
+from bench.tasks.registry import data_root, find_task
 from tests.contracts.random_models import random_subject
-
-TASK = Path(__file__).parents[2] / "tasks" / "induction" / "small-gpt2" / "task.toml"
 
 
 def written(module: nn.Module) -> int:
@@ -63,7 +60,8 @@ def test_values_and_slopes_by_formula() -> None:
 
 def test_loaded_models_have_it() -> None:
     """However a model is loaded, for references and for methods."""
-    model = load_model(read_task(TASK), device="cpu")
+    task = find_task("induction/small-gpt2", root=data_root())
+    model = load_model(task, device="cpu")
 
     assert model.module.config.activation_function == "gelu_new"
     assert written(model.module) == 0
